@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the engine needs kept: checkpoints, runs, schema history, lineage, dead letters. core/store
+ * implements it on SQLite; tests and the simulation implement it in memory. All functions may block
+ * and may be called from any thread.
+ */
+#ifndef DRIPLINE_ENGINE_DURABLE_H
+#define DRIPLINE_ENGINE_DURABLE_H
+
+#include <dripline/dripline.h>
+
+struct drip_state_entry {
+	const char *stage, *key;
+	const void *value; /* NULL: delete */
+	size_t size;
+};
+
+/* All that becomes durable together when an epoch is committed. */
+struct drip_checkpoint {
+	uint64_t epoch;
+	const struct drip_position *positions;
+	size_t positions_count;
+	const struct drip_state_entry *states;
+	size_t states_count;
+	int64_t rows_in, rows_out, rows_filtered, rows_dead; /* since the last checkpoint */
+};
+
+struct drip_dead_letter {
+	const char *pipeline, *stage, *table;
+	const char *code, *reason;
+	const char *row_json;    /* the row, columns by name */
+	const char *schema_json; /* drip_schema_to_json */
+	char op;
+	struct drip_position position;
+	int64_t wall_us;
+};
+
+struct drip_lineage_record {
+	const char *pipeline, *stage;
+	const char *input_namespace, *input_dataset, *input_column;
+	const char *output_namespace, *output_dataset, *output_column;
+	enum drip_lineage_kind kind;
+	enum drip_class classification; /* of the output column */
+};
+
+enum drip_run_state { DRIP_RUN_RUNNING = 1, DRIP_RUN_SUCCEEDED, DRIP_RUN_FAILED, DRIP_RUN_STOPPED };
+
+struct drip_durable {
+	void *self;
+	/* (gives) a malloc'd array, count 0 where there is no checkpoint, and the last epoch's
+	 * number. */
+	int (*checkpoint_load)(void *self, const char *pipeline, struct drip_position **ret,
+			       size_t *ret_count, uint64_t *ret_epoch, struct drip_error *err);
+	int (*checkpoint_commit)(void *self, const char *pipeline,
+				 const struct drip_checkpoint *checkpoint, struct drip_error *err);
+	/* (gives) a malloc'd copy; -ENOENT. */
+	int (*state_get)(void *self, const char *pipeline, const char *stage, const char *key,
+			 void **ret, size_t *ret_size, struct drip_error *err);
+	int (*run_begin)(void *self, const char *pipeline, char ret_run_id[37],
+			 struct drip_error *err);
+	int (*run_end)(void *self, const char *run_id, enum drip_run_state state,
+		       const struct drip_error *reason, struct drip_error *err);
+	/* Last scheduled time for which a run was begun, microseconds; 0: never. For "missed runs
+	 * catch up once". */
+	int (*schedule_get)(void *self, const char *pipeline, int64_t *ret_us,
+			    struct drip_error *err);
+	int (*schedule_put)(void *self, const char *pipeline, int64_t us, struct drip_error *err);
+	/* A schema seen at a stage's output; kept once per version. */
+	int (*schema_put)(void *self, const char *pipeline, const char *stage,
+			  const struct drip_schema *schema, const struct drip_position *position,
+			  struct drip_error *err);
+	/* Replaces the records of the pipeline's stage and output dataset. */
+	int (*lineage_put)(void *self, const struct drip_lineage_record *records, size_t count,
+			   struct drip_error *err);
+	/* Durable when it returns. Same pipeline, stage, position, row: recorded once, so that a
+	 * replay does not double it. */
+	int (*dead_letter_put)(void *self, const struct drip_dead_letter *letters, size_t count,
+			       struct drip_error *err);
+};
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All of the plugin SDK. */
+#ifndef DRIPLINE_DRIPLINE_H
+#define DRIPLINE_DRIPLINE_H
+
+#include <dripline/arrow.h>
+#include <dripline/batch.h>
+#include <dripline/builder.h>
+#include <dripline/error.h>
+#include <dripline/host.h>
+#include <dripline/option.h>
+#include <dripline/plugin.h>
+#include <dripline/schema.h>
+#include <dripline/sql.h>
+
+#endif
