@@ -38,6 +38,7 @@ struct drip_sql_dialect {
 };
 
 struct drip_sql_ingest; /* owned by the connection plugin */
+struct drip_lineage_edge;
 
 struct drip_sql {
 	uint32_t struct_size;
@@ -66,8 +67,8 @@ struct drip_sql {
 	int (*commit)(void *session, struct drip_error *err);
 	int (*rollback)(void *session, struct drip_error *err);
 
-	/* (gives) columns and key of a table; -ENOENT. `name` is quoted for the dialect by the
-	 * caller ("main"."orders"). */
+	/* (gives) columns and key of a table; -ENOENT. Names are plain, not quoted; `schema` NULL:
+	 * the default one; "temp": temporary tables. */
 	int (*table_schema)(void *session, const char *schema, const char *table,
 			    struct drip_schema **ret_schema, struct drip_error *err);
 
@@ -102,6 +103,15 @@ struct drip_sql {
 	int (*infer)(void *object, const char *sql, const char *name,
 		     const struct drip_schema *input, struct drip_schema **ret_schema,
 		     struct drip_error *err);
+	/*
+	 * optional. As infer; and (gives) malloc'd edges: for each output column the input columns
+	 * that its values depend on, filters and joins included. Each output column of infer and
+	 * of this carries the highest class among these inputs.
+	 */
+	int (*infer_lineage)(void *object, const char *sql, const char *name,
+			     const struct drip_schema *input, struct drip_schema **ret_schema,
+			     struct drip_lineage_edge **ret_edges, uint32_t *ret_edges_count,
+			     struct drip_error *err);
 };
 
 /* Writes `name` quoted for the dialect; doubles the quote inside. Returns the length like snprintf.
