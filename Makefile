@@ -35,7 +35,7 @@ format:
 
 check:
 	@tools/setup.sh build test ci
-	@tools/house_check.sh $(BUILD)
+	@tools/house_check.py $(BUILD)
 
 clean:
 	@rm -rf $(BUILD) build-*
