@@ -140,7 +140,7 @@ def check_machine(files):
 def check_unfinished(sources):
     for path in sources:
         for number, line in enumerate(read(path).split("\n"), 1):
-            if re.search(r"\b(TODO|FIXME|XXX)\b", line):
+            if re.search(r"\b(TO[D]O|FIX[M]E|XX[X])\b", line):
                 yield "%s:%d: unfinished: %s" % (path, number, line.strip()[:80])
 
 
