@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of commands, with what `dripline help` prints. */
+#include "cli/commands.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define COMMAND(name) int drip_cmd_##name(int argc, char **argv) __attribute__((weak))
+
+COMMAND(run);
+COMMAND(daemon);
+COMMAND(validate);
+COMMAND(plan);
+COMMAND(schema);
+COMMAND(plugins);
+COMMAND(new);
+COMMAND(docs);
+COMMAND(status);
+COMMAND(top);
+COMMAND(tap);
+COMMAND(pause);
+COMMAND(resume);
+COMMAND(checkpoint);
+COMMAND(lineage);
+COMMAND(dlq);
+
+#define STATE_HELP                                                                                 \
+	"  --state DIR          state directory of the daemon (default: DRIPLINE_STATE, then "     \
+	"./.dripline)\n"
+#define PLUGIN_HELP                                                                                \
+	"  --plugin-dir DIR     look for plugins here first; may be given more than once\n"
+
+const struct drip_command drip_commands[] = {
+	{.name = "run",
+	 .run = drip_cmd_run,
+	 .usage = "dripline run FILE [options]",
+	 .summary = "run the pipeline of one file in the foreground",
+	 .help = "Validates the file, then runs its pipelines until they end or a signal comes.\n"
+		 "SIGINT and SIGTERM drain: what was read is committed, then the program ends. A\n"
+		 "second signal ends it at once; nothing is lost, the next run goes on at the "
+		 "last\n"
+		 "checkpoint. Scheduled pipelines run once, now.\n\n"
+		 "  --until caught-up    end once the source has nothing more and all is "
+		 "committed\n"
+		 "  --state DIR          state directory (default: settings.state of the "
+		 "file)\n" PLUGIN_HELP "  --log-level LEVEL    error, warning, info or debug\n"
+		 "  --log-format FORMAT  logfmt or json\n"
+		 "  --no-progress        no progress display, only the log and the summary\n"},
+	{.name = "daemon",
+	 .run = drip_cmd_daemon,
+	 .usage = "dripline daemon DIR [options]",
+	 .summary = "run all pipelines of a folder, with a control socket",
+	 .help = "SIGHUP reloads: the new files are validated first, and a broken configuration\n"
+		 "leaves the old one running. SIGTERM drains and ends. Under systemd the program\n"
+		 "tells when it is ready, and answers the watchdog.\n\n"
+		 "  --state DIR          state directory (default: settings.state of the "
+		 "files)\n" PLUGIN_HELP "  --log-level LEVEL    error, warning, info or debug\n"
+		 "  --log-format FORMAT  logfmt or json\n"},
+	{.name = "validate",
+	 .run = drip_cmd_validate,
+	 .usage = "dripline validate PATH... [options]",
+	 .summary = "check configuration files without running anything"},
+	{.name = "plan",
+	 .run = drip_cmd_plan,
+	 .usage = "dripline plan PATH... [options]",
+	 .summary = "show what a pipeline would do"},
+	{.name = "schema",
+	 .run = drip_cmd_schema,
+	 .usage = "dripline schema [options]",
+	 .summary = "print a JSON Schema of configuration files, for editors"},
+	{.name = "plugins",
+	 .run = drip_cmd_plugins,
+	 .usage = "dripline plugins [NAME] [options]",
+	 .summary = "list plugins, or show the options of one"},
+	{.name = "new",
+	 .run = drip_cmd_new,
+	 .usage = "dripline new KIND NAME [options]",
+	 .summary = "write the folder of a new plugin"},
+	{.name = "docs",
+	 .run = drip_cmd_docs,
+	 .usage = "dripline docs [options]",
+	 .summary = "write the reference from the code"},
+	{.name = "status",
+	 .run = drip_cmd_status,
+	 .usage = "dripline status [PIPELINE] [options]",
+	 .summary = "show the pipelines of the running daemon",
+	 .help = STATE_HELP "  --format FORMAT      text or json\n"},
+	{.name = "top",
+	 .run = drip_cmd_top,
+	 .usage = "dripline top [options]",
+	 .summary = "show rates, lag, queues and memory live",
+	 .help = "Keys: q ends.\n\n" STATE_HELP
+		 "  --interval SECONDS   time between two screens (default 1)\n"
+		 "  --once               one screen, then end; so it is where stdout is no "
+		 "terminal\n"},
+	{.name = "tap",
+	 .run = drip_cmd_tap,
+	 .usage = "dripline tap PIPELINE[.STAGE] [options]",
+	 .summary = "print rows that pass a stage, as JSON lines",
+	 .help = "Without a stage: the rows that go to the sinks. Values of confidential and\n"
+		 "restricted columns are replaced by \"***\". Rows are left out where the terminal "
+		 "is\n"
+		 "slower than the pipeline; the pipeline does not wait.\n\n" STATE_HELP
+		 "  --limit N            end after N rows\n"
+		 "  --reveal             print confidential and restricted columns too\n"},
+	{.name = "pause",
+	 .run = drip_cmd_pause,
+	 .usage = "dripline pause PIPELINE [options]",
+	 .summary = "stop a pipeline at its next commit, until it is resumed",
+	 .help = STATE_HELP},
+	{.name = "resume",
+	 .run = drip_cmd_resume,
+	 .usage = "dripline resume PIPELINE [options]",
+	 .summary = "go on with a paused or failed pipeline",
+	 .help = STATE_HELP},
+	{.name = "checkpoint",
+	 .run = drip_cmd_checkpoint,
+	 .usage = "dripline checkpoint show [PIPELINE] | reset PIPELINE [options]",
+	 .summary = "show or forget where a pipeline stands in its source",
+	 .help = "Works with and without a running daemon. `reset` makes the next run begin anew,\n"
+		 "and is refused while the pipeline runs.\n\n" STATE_HELP
+		 "  --format FORMAT      text or json\n"
+		 "  --yes                do not ask before a reset\n"},
+	{.name = "lineage",
+	 .run = drip_cmd_lineage,
+	 .usage = "dripline lineage TABLE[.COLUMN] [options]",
+	 .summary = "show where a table or column comes from and where it goes",
+	 .help = STATE_HELP "  --format FORMAT      text, dot or openlineage\n"},
+	{.name = "dlq",
+	 .run = drip_cmd_dlq,
+	 .usage = "dripline dlq list [PIPELINE] | show ID | replay ID... | drop ID... [options]",
+	 .summary = "list, show, replay or drop dead letters",
+	 .help = "`replay` puts rows back before the stage that rejected them; it needs a running\n"
+		 "daemon. The others work without one too. Instead of IDs, `replay` and `drop` "
+		 "take\n"
+		 "--pipeline.\n\n" STATE_HELP
+		 "  --pipeline NAME      all dead letters of this pipeline\n"
+		 "  --stage ID           and of this stage\n"
+		 "  --limit N            list at most N (default 100)\n"
+		 "  --reveal             show rows with values of confidential and restricted "
+		 "columns\n"
+		 "  --format FORMAT      text or json\n"
+		 "  --yes                do not ask before dropping\n"},
+	{.name = NULL},
+};
+
+const struct drip_command *drip_command_find(const char *name)
+{
+	for (const struct drip_command *c = drip_commands; c->name != NULL; c++) {
+		if (strcmp(c->name, name) == 0) {
+			return c;
+		}
+	}
+	return NULL;
+}
+
+void drip_command_print_help(const struct drip_command *command)
+{
+	printf("usage: %s\n\n%s\n", command->usage, command->summary);
+	if (command->help != NULL) {
+		printf("\n%s", command->help);
+	}
+}
+
+bool drip_command_wants_help(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			return true;
+		}
+	}
+	return false;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The commands of the dripline program. Each takes its own argv ([0] is the command's name) and
+ * returns the exit status: 0 ok, 1 failed while running, 2 invalid input or configuration, 3 the
+ * environment. Each command prints its own help for --help.
+ */
+#ifndef DRIPLINE_CLI_COMMANDS_H
+#define DRIPLINE_CLI_COMMANDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum drip_exit {
+	DRIP_EXIT_OK = 0,
+	DRIP_EXIT_FAILED = 1,
+	DRIP_EXIT_INVALID = 2,
+	DRIP_EXIT_ENVIRONMENT = 3,
+};
+
+typedef int drip_command_run(int argc, char **argv);
+
+struct drip_command {
+	const char *name;
+	drip_command_run *run;
+	const char *summary; /* one line */
+	const char *usage;   /* "dripline run FILE [options]" */
+	const char *help;    /* what --help prints below the usage */
+};
+
+/* The table, ended by a NULL name. */
+extern const struct drip_command drip_commands[];
+/* NULL where there is none of that name. */
+const struct drip_command *drip_command_find(const char *name);
+/* Prints usage and help of a command to stdout. */
+void drip_command_print_help(const struct drip_command *command);
+/* The word nearest to `word`, or NULL where none is near enough to be a slip. */
+const char *drip_closest(const char *word, const char *const *words, size_t count);
+/* True where `--help` or `-h` stands in argv before a "--". */
+bool drip_command_wants_help(int argc, char **argv);
+
+#endif
