@@ -108,7 +108,7 @@ int drip_batch_derive(const struct drip_batch *from, const struct drip_schema *s
 int drip_column_share(const struct drip_batch *from, uint32_t index, struct ArrowArray *ret,
 		      struct drip_error *err) DRIP_MUST_CHECK;
 /* (gives) rows [start, start + count) of `from`, buffers shared; for cutting a large batch.
- * Position as in `from`. */
+ * Position as in `from`; `boundary` only where the slice holds the last row. */
 int drip_batch_slice(const struct drip_batch *from, int64_t start, int64_t count,
 		     struct drip_batch **ret_batch, struct drip_error *err) DRIP_MUST_CHECK;
 /* (gives) The rows whose index stands in `rows`, ascending, copied. */

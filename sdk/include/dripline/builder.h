@@ -30,6 +30,8 @@ struct drip_column_builder {
 	int64_t bytes;     /* variable-length: bytes used in values */
 	int64_t bytes_capacity;
 	int rc; /* first failure */
+	int64_t rows_hint,
+		bytes_hint; /* room to begin the next batch with: what the last one took */
 };
 
 /* Grow for one more row / `size` more bytes. Slow paths of the inline functions below; they set rc
