@@ -12,5 +12,6 @@
 #include <dripline/plugin.h>
 #include <dripline/schema.h>
 #include <dripline/sql.h>
+#include <dripline/text.h>
 
 #endif
