@@ -236,11 +236,15 @@ struct drip_contract {
 	uint32_t struct_size;
 	const struct drip_contract_table *tables; /* walked with the struct_size of the first */
 	size_t tables_count;
+	/* Frees what `contract` gave; NULL: nothing to free. Thread: any. */
+	void (*release)(const struct drip_contract *contract);
+	void *private_data;
 };
 
 struct drip_feed_ops {
 	DRIP_COMMON_OPS;
-	/* (borrowed) until close; pure and offline: may be called without open, `self` NULL. */
+	/* (gives) *ret, to be freed with its `release`. Pure and offline: called without open, any
+	 * number of times; the config struct lives longer than the contract. */
 	int (*contract)(struct drip_ctx *ctx, const void *config, const struct drip_contract **ret,
 			struct drip_error *err);
 };
