@@ -5,7 +5,7 @@
 
 shop_lib="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 shop_shards=(t_sales_order_m_20260{1..6})
-shop_tables=("${shop_shards[@]}" t_sales_order_item)
+shop_tables=("${shop_shards[@]}" t_sales_order_item t_counter)
 
 # shop_create DIR ORDERS: six shards of ORDERS rows each, and the items.
 shop_create() {
@@ -27,6 +27,7 @@ shop_writer_stop() {
 
 shop_columns() {
 	case "$1" in
+	t_counter) echo "id, value" ;;
 	t_sales_order_item) echo "id, order_id, product_id, sku, quantity, unit_price, options" ;;
 	*) echo "id, order_no, customer_id, store_id, channel, order_status, currency_code," \
 		"gross_amount, discount_amount, net_amount, ${SHOP_PHONE:-phone}, remark, rating," \
@@ -48,4 +49,18 @@ shop_duck_rows() {
 		-e "s/update_time/strftime(update_time, '%Y-%m-%d %H:%M:%S.%f')/" \
 		-e "s/rating/printf('%.10g', rating)/")"
 	"$DUCKSQL" "$1" "SELECT $columns FROM $3 ORDER BY id"
+}
+
+# shop_compare DIR TABLE FILE FROM: 0 where source and copy are equal; otherwise some differences.
+shop_compare() {
+	local source copy
+	source="$(mktemp "$1/source.XXXXXX")"
+	copy="$(mktemp "$1/copy.XXXXXX")"
+	shop_source_rows "$1" "$2" >"$source" && shop_duck_rows "$3" "$2" "$4" >"$copy" || return 1
+	if ! cmp -s "$source" "$copy"; then
+		printf '# %s: source has %d rows, copy %d\n' "$2" "$(wc -l <"$source")" "$(wc -l <"$copy")"
+		diff "$source" "$copy" | head -n 10 | sed 's/^/# /'
+		return 1
+	fi
+	rm -f "$source" "$copy"
 }

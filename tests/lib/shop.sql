@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The coffee shop's orders, for the demo, the end-to-end tests and the benchmark: monthly shards, an
 -- order-items table, NZD test orders among them. Set @orders (for each of six shards) before.
+-- A counter grows by one with each change, so that a lost or doubled change shows in a change log.
 -- `shop_control` lies in a database that no pipeline reads.
 SET SESSION sql_mode = 'STRICT_ALL_TABLES', SESSION time_zone = '+00:00';
 CREATE DATABASE shop_control;
@@ -74,6 +75,7 @@ BEGIN
     EXECUTE IMMEDIATE CONCAT('INSERT INTO ', @shard, ' SELECT @id + 1, ''again'', 1, 1, 1, 1,
       ''USD'', 1, 1, 1, ''+12125550101'', NULL, NULL, NOW(3), NOW(6)');
   END IF;
+  UPDATE luckyus_salesorder.t_counter SET value = value + 1 WHERE id = n % 10;
   IF n % 13 = 0 THEN
     ROLLBACK;
   ELSE
@@ -117,3 +119,6 @@ EXECUTE IMMEDIATE CONCAT('INSERT INTO t_sales_order_item
   SELECT seq, 10000000 + seq DIV 2, 1 + seq % 40, ELT(1 + seq % 3, ''LATTE'', ''MOCHA'', ''COLD''),
     1 + seq % 3, 3 + (seq % 400) / 100, IF(seq % 2, NULL, JSON_OBJECT(''shots'', seq % 4))
   FROM seq_1_to_', @orders * 2);
+
+CREATE TABLE t_counter (id INT NOT NULL PRIMARY KEY, value BIGINT NOT NULL);
+INSERT INTO t_counter SELECT seq, 0 FROM seq_0_to_9;
