@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -294,7 +295,7 @@ static int build_new(const char *path, struct drip_error *err)
 static int create_file(const struct drip_store *store, const char *state_dir,
 		       struct drip_error *err)
 {
-	char path[PATH_MAX], other[PATH_MAX];
+	char path[PATH_MAX], other[PATH_MAX + 8];
 	int rc;
 
 	snprintf(other, sizeof(other), "%s-wal", store->path);
