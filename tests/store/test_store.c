@@ -407,7 +407,8 @@ TEST(every_allocation_may_fail)
 	struct drip_error err = DRIP_ERROR_INIT;
 	bool finished = false;
 
-	for (long n = 1; n < 200 && !finished; n++) {
+	/* SQLite does many; later ones are sampled. */
+	for (long n = 1; n < 20000 && !finished; n += n < 60 ? 1 : n / 12) {
 		const char *dir = "/tmp";
 		struct drip_store *store = NULL;
 		char path[64];
@@ -435,7 +436,8 @@ TEST(every_allocation_may_fail)
 		}
 		finished = !drip_alloc_failed();
 		drip_alloc_fail_at(0);
-		CHECK_EQ_INT(rc, finished ? 0 : -ENOMEM);
+		/* SQLite does without some, such as its page cache. */
+		CHECK(rc == 0 || (!finished && rc == -ENOMEM));
 		if (rc < 0) {
 			CHECK_EQ_STR(err.code, "system.out_of_memory");
 		}
