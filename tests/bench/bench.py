@@ -27,7 +27,7 @@ ROW = """{seq}, 1000 + {seq} * 7919 % 50000, 1 + {seq} % 120, {seq} % 11 * 10,
 TABLE = """CREATE DATABASE bench; CREATE TABLE bench.t (id BIGINT NOT NULL PRIMARY KEY,
     customer BIGINT NOT NULL, store INT NOT NULL, status SMALLINT NOT NULL,
     amount DECIMAL(12,2) NOT NULL, currency CHAR(3) NOT NULL, remark VARCHAR(60) NULL,
-    created DATETIME(6) NOT NULL, rating DOUBLE NULL)"""
+    created DATETIME(6) NOT NULL, rating DOUBLE NULL); USE bench"""
 GENERATE = """{plugin: generate, rows: %d, columns: [
     {name: id, kind: sequence, key: true}, {name: customer, min: 1000, max: 51000},
     {name: store, type: int32, min: 1, max: 120}, {name: status, type: int16, max: 100},
@@ -145,7 +145,7 @@ class Bench:
             shutil.copytree(os.path.dirname(path), os.path.dirname(path) + ".begin")
         position = self.sql("SHOW MASTER STATUS").split("\t")[:2]
         step = 10000
-        self.sql("".join(
+        self.sql("USE bench;" + "".join(
             "INSERT INTO bench.t SELECT %s FROM seq_%d_to_%d;" % (
                 ROW.format(seq="seq"), first, min(first + step - 1, self.rows))
             for first in range(1, self.rows + 1, step)))
