@@ -24,7 +24,7 @@ YAML
 drip run "$dir/big.yaml" --until caught-up
 check "snapshot of the empty table" $?
 
-need mariadb_sql "$db" -e "INSERT INTO big.t SELECT seq, seq % 1000, CONCAT('row number ', seq),
+need mariadb_sql "$db" big -e "INSERT INTO big.t SELECT seq, seq % 1000, CONCAT('row number ', seq),
 	IF(seq % 5 = 0, NULL, seq / 100) FROM seq_1_to_$rows"
 
 # A memory cgroup, of version 2 or 1, if this process may make one.

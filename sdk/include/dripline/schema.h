@@ -135,6 +135,9 @@ int drip_schema_to_arrow(const struct drip_schema *schema, struct ArrowSchema *r
 /* One JSON text, for the store; and back. The text is malloc'd (gives). */
 int drip_schema_to_json(const struct drip_schema *schema, char **ret_json,
 			struct drip_error *err) DRIP_MUST_CHECK;
+/* Reads what drip_schema_to_json wrote, and nothing else: -EINVAL with schema.malformed_json. */
+int drip_schema_from_json(const char *json, struct drip_schema **ret_schema,
+			  struct drip_error *err) DRIP_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the store share. */
+#ifndef DRIPLINE_STORE_INTERNAL_H
+#define DRIPLINE_STORE_INTERNAL_H
+
+#include "engine/durable.h"
+#include "store/store.h"
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+struct drip_store_migration {
+	int number;
+	const char *sql;
+};
+
+/* From migrations/ of this folder, ended by number 0. */
+extern const struct drip_store_migration drip_store_migrations[];
+
+/* A connection and the lock that whoever uses it holds. */
+struct drip_store_db {
+	pthread_mutex_t lock;
+	sqlite3 *handle;
+};
+
+struct drip_store {
+	char *path, *lock_path;
+	int lock_fd;                         /* -1: not the writer */
+	struct drip_store_db writer, reader; /* reader.handle: opened by the first query */
+	struct drip_durable durable;
+};
+
+/* Locks the connection for queries, opening it first where need be; drip_store_unlock follows only
+ * where it returned 0. */
+int drip_store_lock_reader(struct drip_store *store, struct drip_error *err) DRIP_MUST_CHECK;
+/* Locks the writing connection and begins a transaction. -EROFS where the store is open to read. */
+int drip_store_begin(struct drip_store *store, struct drip_error *err) DRIP_MUST_CHECK;
+/* Ends it: commits where rc is 0, otherwise rolls back and returns rc. Unlocks always. */
+int drip_store_end(struct drip_store *store, int rc, struct drip_error *err) DRIP_MUST_CHECK;
+
+/* Turns a result code of SQLite into an error; `what` as "commit the checkpoint". */
+int drip_store_error(sqlite3 *db, int sqlite_rc, const char *what, struct drip_error *err);
+
+/*
+ * Prepares `sql` and binds `types`, one letter a parameter: t const char * (NULL: NULL),
+ * i int64_t, b const void * and size_t.
+ */
+int drip_store_prepare(sqlite3 *db, sqlite3_stmt **ret, struct drip_error *err, const char *sql,
+		       const char *types, ...) DRIP_MUST_CHECK;
+/* Runs a statement that gives no rows. */
+int drip_store_run(sqlite3 *db, struct drip_error *err, const char *sql, const char *types,
+		   ...) DRIP_MUST_CHECK;
+/* 1: a row; 0: the end; otherwise an error. */
+int drip_store_step(sqlite3_stmt *stmt, struct drip_error *err) DRIP_MUST_CHECK;
+/* Text of a column, "" where NULL; (borrowed) until the next step. */
+const char *drip_store_text(sqlite3_stmt *stmt, int column);
+
+void drip_store_finalize(sqlite3_stmt **stmt);
+#define drip_autostmt __attribute__((cleanup(drip_store_finalize))) sqlite3_stmt *
+
+/* Fills `durable` of the store. */
+void drip_store_fill_durable(struct drip_store *store);
+/* Writes the letters within the transaction that is open. */
+int drip_store_insert_letters(sqlite3 *db, const struct drip_dead_letter *letters, size_t count,
+			      struct drip_error *err) DRIP_MUST_CHECK;
+int drip_store_replace_lineage(sqlite3 *db, const struct drip_lineage_record *records, size_t count,
+			       struct drip_error *err) DRIP_MUST_CHECK;
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store: one SQLite file in WAL mode in the state directory, which holds checkpoints, state,
+ * runs, schema history, lineage, dead letters, audit and the model registry. One process writes at
+ * a time; any may read. All functions may block; thread: any.
+ */
+#ifndef DRIPLINE_STORE_STORE_H
+#define DRIPLINE_STORE_STORE_H
+
+#include "engine/durable.h"
+
+struct drip_store;
+
+enum drip_store_mode {
+	DRIP_STORE_WRITE = 1, /* makes the directory and the file where they are missing; refuses
+				 with store.locked while another process writes */
+	DRIP_STORE_READ,      /* -ENOENT with store.missing where there is none; writes nothing */
+};
+
+#define DRIP_STORE_FILE "dripline.db"
+#define DRIP_STORE_LOCK "dripline.lock"
+
+/*
+ * Opens `state_dir`/dripline.db, checks it, and brings it to this release's version. store.corrupt,
+ * store.foreign and store.newer leave the file as it is.
+ */
+int drip_store_open(const char *state_dir, enum drip_store_mode mode, struct drip_store **ret,
+		    struct drip_error *err) DRIP_MUST_CHECK;
+void drip_store_close(struct drip_store *store); /* NULL is accepted */
+/* (borrowed) until close. */
+const struct drip_durable *drip_store_durable(struct drip_store *store);
+/* Pid of the process that writes in `state_dir`, 0 where none does. */
+int64_t drip_store_writer(const char *state_dir);
+
+/* A checkpoint as `checkpoint show` prints it. */
+struct drip_store_checkpoint {
+	const char *pipeline, *partition, *text;
+	uint64_t epoch;
+	int64_t committed_us;
+};
+
+/* Visitors return 0 to go on, or a negative errno, which ends the walk and is returned. They must
+ * not call the store. */
+int drip_store_visit_checkpoints(struct drip_store *store, const char *pipeline,
+				 int (*visit)(const struct drip_store_checkpoint *c, void *data),
+				 void *data, struct drip_error *err) DRIP_MUST_CHECK;
+/* Forgets positions and state of a pipeline; its epochs go on growing. -ENOENT with
+ * store.no_checkpoint. Recorded in the audit. */
+int drip_store_reset_checkpoint(struct drip_store *store, const char *pipeline, const char *actor,
+				struct drip_error *err) DRIP_MUST_CHECK;
+
+struct drip_store_run {
+	const char *id, *pipeline;
+	enum drip_run_state state;
+	int64_t begun_us, ended_us; /* ended 0: it runs, or the process died */
+	const char *code, *message;
+};
+
+#define DRIP_STORE_RUNS_KEPT 1000 /* of each pipeline */
+
+/* Newest first. */
+int drip_store_visit_runs(struct drip_store *store, const char *pipeline, int64_t limit,
+			  int (*visit)(const struct drip_store_run *r, void *data), void *data,
+			  struct drip_error *err) DRIP_MUST_CHECK;
+
+/* One edge between two columns, as found from the column that was asked for. */
+struct drip_store_edge {
+	struct drip_lineage_record record; /* (borrowed) for the call */
+	bool upstream;                     /* it leads to the column, not from it */
+	int distance;                      /* 1: it touches the column */
+};
+
+#define DRIP_STORE_LINEAGE_DEPTH_MAX 64
+
+/*
+ * Walks what a dataset ("orders", or "db.orders"; the last parts suffice) or one of its columns
+ * (NULL: all) comes from and goes to. *ret_found: whether lineage knows it at all.
+ */
+int drip_store_visit_lineage(struct drip_store *store, const char *dataset, const char *column,
+			     int (*visit)(const struct drip_store_edge *e, void *data), void *data,
+			     bool *ret_found, struct drip_error *err) DRIP_MUST_CHECK;
+
+struct drip_store_letter {
+	int64_t id;
+	struct drip_dead_letter letter; /* of its position only partition, order and text */
+};
+
+/* Which dead letters; zeroes mean any. */
+struct drip_store_letters {
+	const char *pipeline, *stage;
+	const int64_t *ids;
+	size_t ids_count;
+	int64_t limit; /* 0: none */
+};
+
+/* Oldest first. */
+int drip_store_visit_letters(struct drip_store *store, const struct drip_store_letters *which,
+			     int (*visit)(const struct drip_store_letter *l, void *data),
+			     void *data, struct drip_error *err) DRIP_MUST_CHECK;
+int drip_store_drop_letters(struct drip_store *store, const struct drip_store_letters *which,
+			    int64_t *ret_dropped, struct drip_error *err) DRIP_MUST_CHECK;
+/* Dead letters by pipeline and stage. */
+int drip_store_count_letters(struct drip_store *store,
+			     int (*visit)(const char *pipeline, const char *stage, int64_t count,
+					  void *data),
+			     void *data, struct drip_error *err) DRIP_MUST_CHECK;
+
+/* Records that `actor` did `action` to `target`. */
+int drip_store_audit(struct drip_store *store, const char *actor, const char *action,
+		     const char *target, const char *detail,
+		     struct drip_error *err) DRIP_MUST_CHECK;
+
+#endif
