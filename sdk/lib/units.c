@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Scalar texts to values. No locale: numbers are read with a point, whatever the environment says.
  */
-#include "config/units.h"
+#include <dripline/units.h>
 
 #include <ctype.h>
 #include <errno.h>
