@@ -47,7 +47,7 @@ for target in "${targets[@]}"; do
 	else
 		failed=$((failed + 1))
 		echo "not ok - $name"
-		tail -n 40 "$work/$name.log" | sed 's/^/# /'
+		grep -vE '^#[0-9]' "$work/$name.log" | tail -n 40 | sed 's/^/# /'
 	fi
 done
 if [ "${#targets[@]}" -eq 0 ]; then

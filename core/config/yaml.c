@@ -260,7 +260,7 @@ static int on_end(struct parser *p)
 {
 	struct frame frame = p->frames[--p->depth];
 	struct drip_node *node = frame.node;
-	struct drip_node **children = p->pending + frame.first;
+	struct drip_node **children = p->pending != NULL ? p->pending + frame.first : NULL;
 	size_t count = p->pending_count - frame.first;
 	int rc = weigh(p, node, children, count);
 
