@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DuckDB's errors as Dripline's. Some come with a type, some as text only, but the text always
+ * begins with the type's name, so it alone decides. Thread: the session's.
+ */
+#include "private.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+struct error_class {
+	const char *prefix; /* of DuckDB's message */
+	const char *part;   /* that the message also contains, or NULL */
+	int rc;
+	bool retryable;
+	const char *code;
+	const char *hint;
+};
+
+/* In order: the first that fits. */
+static const struct error_class classes[] = {
+	{"INTERRUPT", NULL, -ECANCELED, false, "duckdb.interrupted", NULL},
+	{"FATAL", NULL, -EIO, true, "duckdb.instance_invalid",
+	 "The database is opened again once all its users have let go of it."},
+	{"INTERNAL", NULL, -EIO, true, "duckdb.instance_invalid",
+	 "The database is opened again once all its users have let go of it."},
+	{"Out of Memory", "offload", -ENOMEM, true, "duckdb.out_of_memory",
+	 "Raise temp_limit, or free space in temp_directory."},
+	{"Out of Memory", NULL, -ENOMEM, true, "duckdb.out_of_memory",
+	 "Raise memory_limit of the connection."},
+	{"TransactionContext", "aborted", -ECANCELED, true, "duckdb.transaction_aborted",
+	 "An earlier statement of the transaction failed; roll back and begin anew."},
+	{"TransactionContext", NULL, -EAGAIN, true, "duckdb.conflict",
+	 "Another transaction changed the same rows; this one can be repeated."},
+	{"IO", "No space left", -ENOSPC, true, "duckdb.disk_full",
+	 "Free space on the disk of the database and of temp_directory."},
+	{"IO", "lock on file", -EBUSY, true, "duckdb.locked",
+	 "Another process has the file open; DuckDB takes one process at a time."},
+	{"IO", "Permission denied", -EACCES, true, "duckdb.io_error",
+	 "Check owner and mode of the file and its folder."},
+	{"IO", NULL, -EIO, true, "duckdb.io_error", NULL},
+	{"Connection", NULL, -EIO, true, "duckdb.io_error", NULL},
+	{"Constraint", NULL, -EEXIST, false, "duckdb.constraint",
+	 "Tables that Dripline writes carry no keys and no checks; look for one that was added."},
+	{"Conversion", NULL, -EINVAL, false, "duckdb.conversion", NULL},
+	{"Out of Range", NULL, -ERANGE, false, "duckdb.conversion", NULL},
+	{"Permission", NULL, -EACCES, false, "duckdb.not_permitted",
+	 "See external_access and lock_configuration of the connection."},
+	{"Dependency", NULL, -EBUSY, false, "duckdb.sql", NULL},
+};
+
+/* True where `text` begins with "PREFIX Error", or holds it behind "Error: " of an outer one. */
+static bool is_class(const struct error_class *class, const char *text)
+{
+	size_t size = strlen(class->prefix);
+
+	if (strncasecmp(text, class->prefix, size) != 0 ||
+	    strncasecmp(text + size, " Error", 6) != 0) {
+		return false;
+	}
+	return class->part == NULL || strcasestr(text, class->part) != NULL;
+}
+
+static const struct error_class *find_class(const char *text)
+{
+	/* Failed commits wrap the reason. */
+	static const char wrapper[] = "Failed to commit: ";
+	const char *inner = strstr(text, wrapper);
+
+	if (inner != NULL) {
+		const struct error_class *class = find_class(inner + sizeof(wrapper) - 1);
+
+		if (class != NULL) {
+			return class;
+		}
+	}
+	for (size_t i = 0; i < DRIP_COUNT(classes); i++) {
+		if (is_class(&classes[i], text)) {
+			return &classes[i];
+		}
+	}
+	return NULL;
+}
+
+/* DuckDB's first line, its first letter lowered, without trailing blanks. */
+static void first_line(const char *text, char *buf, size_t size)
+{
+	size_t n = strcspn(text, "\n");
+
+	if (n >= size) {
+		n = size - 1;
+	}
+	memcpy(buf, text, n);
+	while (n > 0 && (buf[n - 1] == ' ' || buf[n - 1] == '.')) {
+		n--;
+	}
+	buf[n] = '\0';
+}
+
+static void mark(struct drip_duck_session *s, const struct error_class *class)
+{
+	if (s == NULL) {
+		return;
+	}
+	if (s->in_transaction) {
+		s->failed = true;
+	}
+	if (class != NULL && strcmp(class->code, "duckdb.instance_invalid") == 0) {
+		pthread_mutex_lock(&s->duck->lock);
+		s->duck->invalid = true;
+		pthread_mutex_unlock(&s->duck->lock);
+	}
+}
+
+int drip_duck_error(struct drip_duck_session *session, const char *text, const char *doing,
+		    struct drip_error *err)
+{
+	const struct error_class *class;
+	char line[480];
+
+	text = text != NULL ? text : "unknown error";
+	class = find_class(text);
+	mark(session, class);
+	first_line(text, line, sizeof(line));
+	if (class == NULL) {
+		return drip_error_set(err, -EINVAL, "duckdb.sql", "cannot %s: %s", doing, line);
+	}
+	if (class->retryable) {
+		drip_error_set_retryable(err, class->rc, class->code, "could not %s: %s", doing,
+					 line);
+	} else {
+		drip_error_set(err, class->rc, class->code, "cannot %s: %s", doing, line);
+	}
+	if (class->hint != NULL) {
+		drip_error_hint(err, "%s", class->hint);
+	}
+	return class->rc;
+}
