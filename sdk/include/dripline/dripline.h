@@ -13,5 +13,6 @@
 #include <dripline/schema.h>
 #include <dripline/sql.h>
 #include <dripline/text.h>
+#include <dripline/transform.h>
 
 #endif
