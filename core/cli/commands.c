@@ -59,15 +59,24 @@ const struct drip_command drip_commands[] = {
 	{.name = "validate",
 	 .run = drip_cmd_validate,
 	 .usage = "dripline validate PATH... [options]",
-	 .summary = "check configuration files without running anything"},
+	 .summary = "check configuration files without running anything",
+	 .help = "Prints every problem as file:line:column: error: ... [code], all in one pass.\n"
+		 "Opens no socket and writes nothing, unless --connect is given.\n\n"
+		 "  --connect            check the live systems too\n"
+		 "  --format FORMAT      text or json\n" PLUGIN_HELP},
 	{.name = "plan",
 	 .run = drip_cmd_plan,
 	 .usage = "dripline plan PATH... [options]",
-	 .summary = "show what a pipeline would do"},
+	 .summary = "show what a pipeline would do",
+	 .help = "Prints the stages, the tables and their schemas at each edge, what would be\n"
+		 "created, the delivery guarantee of each sink, and lineage.\n\n"
+		 "  --connect            ask the live systems for their tables\n"
+		 "  --format FORMAT      text or json\n" PLUGIN_HELP},
 	{.name = "schema",
 	 .run = drip_cmd_schema,
 	 .usage = "dripline schema [options]",
-	 .summary = "print a JSON Schema of configuration files, for editors"},
+	 .summary = "print a JSON Schema of configuration files, for editors",
+	 .help = "Holds the options of every plugin that is found.\n\n" PLUGIN_HELP},
 	{.name = "plugins",
 	 .run = drip_cmd_plugins,
 	 .usage = "dripline plugins [NAME] [options]",

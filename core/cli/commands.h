@@ -27,6 +27,10 @@ struct drip_command {
 	const char *help;    /* what --help prints below the usage */
 };
 
+int drip_cmd_validate(int argc, char **argv);
+int drip_cmd_plan(int argc, char **argv);
+int drip_cmd_schema(int argc, char **argv);
+
 /* The table, ended by a NULL name. */
 extern const struct drip_command drip_commands[];
 /* NULL where there is none of that name. */

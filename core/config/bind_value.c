@@ -326,7 +326,7 @@ static int bind_pairs(const struct drip_binder *b, const struct drip_option *opt
 }
 
 static int bind_child(const struct drip_binder *b, const struct drip_option *option,
-		      const struct drip_node *node, size_t index, void *target)
+		      const struct drip_node *node, bool list, size_t index, void *target)
 {
 	char prefix[200];
 	struct drip_binder child = *b;
@@ -335,7 +335,11 @@ static int bind_child(const struct drip_binder *b, const struct drip_option *opt
 		refuse_type(b, option, node);
 		return 0;
 	}
-	snprintf(prefix, sizeof(prefix), "%s%s[%zu].", b->prefix, option->name, index);
+	if (list) {
+		snprintf(prefix, sizeof(prefix), "%s%s[%zu].", b->prefix, option->name, index);
+	} else {
+		snprintf(prefix, sizeof(prefix), "%s%s.", b->prefix, option->name);
+	}
 	child.prefix = prefix;
 	return drip_bind_map(&child, node, option->children, option->children_count, target);
 }
@@ -357,7 +361,8 @@ static int bind_objects(const struct drip_binder *b, const struct drip_option *o
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < count; i++) {
-		int rc = bind_child(b, option, items[i], i, objects + i * option->child_size);
+		int rc = bind_child(b, option, items[i], node->kind == DRIP_NODE_SEQUENCE, i,
+				    objects + i * option->child_size);
 
 		if (rc < 0) {
 			return rc;

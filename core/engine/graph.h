@@ -91,7 +91,8 @@ struct drip_document {
 	size_t connections_count, services_count;
 	struct drip_pipeline_spec *pipelines;
 	size_t pipelines_count;
-	void *arena; /* private */
+	void *arena;        /* private */
+	size_t files_count; /* of files read, those that could not be parsed too */
 };
 
 struct drip_load_options {

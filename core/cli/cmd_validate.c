@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `dripline validate`: loads configuration files, prints every finding, and runs nothing. */
+#include "cli/args.h"
+#include "cli/commands.h"
+#include "cli/load.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int drip_cmd_validate(int argc, char **argv)
+{
+	static const char *const formats[] = {"text", "json", NULL};
+	struct drip_arg_list dirs = {.count = 0};
+	struct drip_cli_load load = {.connect = false};
+	const char *format = "text";
+	const struct drip_arg args[] = {
+		{.name = "connect", .flag = &load.connect},
+		{.name = "format", .letter = 'f', .text = &format, .choices = formats},
+		{.name = "plugin-dir", .list = &dirs},
+		{.name = NULL},
+	};
+	const char *paths[DRIP_ARG_LIST_MAX];
+	size_t count = 0;
+	int status = drip_args_parse(argc, argv, args, paths, 1, DRIP_ARG_LIST_MAX, &count);
+
+	if (status != DRIP_EXIT_OK) {
+		return status;
+	}
+	load.plugin_dirs = dirs.items;
+	load.plugin_dirs_count = dirs.count;
+	load.paths = paths;
+	load.paths_count = count;
+	status = drip_cli_load(&load);
+	if (load.registry != NULL && strcmp(format, "json") == 0) {
+		drip_findings_print_json(&load.findings, stdout);
+	} else if (load.registry != NULL) {
+		drip_findings_print_text(&load.findings, stdout);
+		printf("%zu file%s, %zu error%s, %zu warning%s\n", load.files,
+		       load.files == 1 ? "" : "s", load.findings.errors,
+		       load.findings.errors == 1 ? "" : "s", load.findings.warnings,
+		       load.findings.warnings == 1 ? "" : "s");
+	}
+	drip_cli_load_finish(&load);
+	return status;
+}

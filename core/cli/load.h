@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What validate and plan begin with: a registry that writes nothing, and a loaded document. */
+#ifndef DRIPLINE_CLI_LOAD_H
+#define DRIPLINE_CLI_LOAD_H
+
+#include "engine/graph.h"
+
+struct drip_cli_load {
+	/* in */
+	bool connect;
+	const char *const *plugin_dirs;
+	size_t plugin_dirs_count;
+	const char *const *paths;
+	size_t paths_count;
+	/* out */
+	struct drip_registry *registry;
+	struct drip_document *document; /* may be NULL */
+	struct drip_findings findings;
+	size_t files;
+};
+
+/* Returns the exit status: DRIP_EXIT_OK, DRIP_EXIT_INVALID, or DRIP_EXIT_ENVIRONMENT where a
+ * problem is one of the environment. Prints only where there is no registry to load with. Finish
+ * in every case. */
+int drip_cli_load(struct drip_cli_load *load);
+void drip_cli_load_finish(struct drip_cli_load *load);
+
+#endif

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Types a pipeline without moving a row: the source's tables go through every stage, and each table
+ * at each stage becomes an edge. Edges stand in the order of the stages. A stage whose input is not
+ * known (the source does not say, or an error lies before) is left alone.
+ */
+#include "base/alloc.h"
+#include "base/suggest.h"
+#include "engine/graph_private.h"
+#include "engine/graph_stage.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct typing {
+	struct graph *g;
+	struct drip_pipeline_spec *spec;
+	struct graph_pipeline *pipeline;
+	struct drip_edge *edges; /* malloc'd while it grows */
+	size_t count, capacity;
+};
+
+/* ---- edges ---- */
+
+/* Takes over the schema's reference also on failure. */
+static int add_edge(struct typing *t, struct drip_edge edge, struct drip_error *err)
+{
+	if (t->count >= GRAPH_EDGES_MAX) {
+		drip_schema_unref(edge.schema);
+		return drip_error_set(err, -E2BIG, "config.too_large",
+				      "more than %d tables at the stages of a pipeline",
+				      GRAPH_EDGES_MAX);
+	}
+	if (!drip_grow((void **)&t->edges, &t->capacity, t->count + 1, sizeof(*t->edges))) {
+		drip_schema_unref(edge.schema);
+		return drip_error_nomem(err, sizeof(*t->edges));
+	}
+	t->edges[t->count++] = edge;
+	return 0;
+}
+
+/* What a component leaves out is said here: columns of the same name are the same. */
+static int fill_identity(struct typing *t, const struct drip_schema *input, struct drip_edge *edge)
+{
+	struct drip_lineage_edge *list =
+		drip_arena_array(&t->g->arena, edge->schema->columns_count, sizeof(*list));
+
+	if (list == NULL) {
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < edge->schema->columns_count; i++) {
+		int from = drip_schema_find(input, drip_schema_column(edge->schema, i)->name);
+
+		if (from >= 0) {
+			list[edge->lineage_count++] = (struct drip_lineage_edge){
+				i, (uint32_t)from, DRIP_LINEAGE_IDENTITY};
+		}
+	}
+	edge->lineage = list;
+	return 0;
+}
+
+static int fill_lineage(struct typing *t, const struct drip_schema *input,
+			const struct drip_negotiated *n, struct drip_edge *edge)
+{
+	struct drip_lineage_edge *list;
+
+	if (n->edges == NULL) {
+		return fill_identity(t, input, edge);
+	}
+	list = drip_arena_array(&t->g->arena, n->edges_count, sizeof(*list));
+	if (list == NULL) {
+		return -ENOMEM;
+	}
+	if (n->edges_count > 0) {
+		memcpy(list, n->edges, n->edges_count * sizeof(*list));
+	}
+	edge->lineage = list;
+	edge->lineage_count = n->edges_count;
+	return 0;
+}
+
+/* ---- the source ---- */
+
+static int on_schema(struct drip_schema_list *list, const struct drip_schema *schema,
+		     struct drip_error *err)
+{
+	struct typing *t = list->private_data;
+	struct drip_edge edge = {.schema = drip_schema_ref(schema), .from = (uint32_t)t->count};
+
+	return add_edge(t, edge, err);
+}
+
+static int describe_source(struct typing *t)
+{
+	const struct drip_stage *source = &t->spec->stages[0];
+	const struct drip_source_ops *ops = source->component->ops;
+	struct drip_schema_list list = {
+		.struct_size = sizeof(list), .add = on_schema, .private_data = t};
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct graph_ctx ctx;
+	int rc;
+
+	if (ops->describe == NULL) {
+		return 0;
+	}
+	graph_ctx_init(&ctx, t->g, t->spec->name, source->id);
+	rc = ops->describe(&ctx.base, source->config, t->g->options->connect, &list, &err);
+	if (rc == -ENOMEM) {
+		return rc;
+	}
+	if (rc < 0) {
+		graph_report(t->g, DRIP_SEVERITY_ERROR, t->pipeline->stages[0].node, &err);
+		return 0;
+	}
+	t->pipeline->stages[0].typed = t->count > 0;
+	return 0;
+}
+
+/* ---- columns that options name ---- */
+
+static bool any_has(const struct typing *t, const struct drip_stage *stage, const char *column,
+		    struct drip_suggestion *s)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < t->count; i++) {
+		const struct drip_schema *schema = t->edges[i].schema;
+
+		if (t->edges[i].stage != stage->input || !drip_stage_handles(stage, schema)) {
+			continue;
+		}
+		any = true;
+		if (drip_schema_find(schema, column) >= 0) {
+			return true;
+		}
+		for (uint32_t j = 0; j < schema->columns_count; j++) {
+			drip_suggestion_offer(s, drip_schema_column(schema, j)->name);
+		}
+	}
+	return !any;
+}
+
+static bool check_columns(struct typing *t, const struct drip_stage *stage,
+			  const struct drip_node *node, const struct drip_option *option,
+			  const struct drip_columns *columns)
+{
+	bool good = true;
+
+	for (size_t i = 0; i < columns->count; i++) {
+		struct drip_suggestion s = {.wrong = columns->items[i]};
+		char path[64], hint[256];
+		struct drip_place place;
+
+		if (any_has(t, stage, columns->items[i], &s)) {
+			continue;
+		}
+		snprintf(path, sizeof(path), "[%zu]", i);
+		place = drip_node_place(node, path);
+		drip_findings_add(t->g->findings, DRIP_SEVERITY_ERROR, &place,
+				  "schema.unknown_column",
+				  drip_suggestion_hint(&s, NULL, hint, sizeof(hint)),
+				  "no table that reaches stage \"%s\" has the column \"%s\" that "
+				  "option \"%s\" names",
+				  stage->id, columns->items[i], option->name);
+		good = false;
+	}
+	return good;
+}
+
+static bool check_column_options(struct typing *t, const struct drip_stage *stage,
+				 const struct drip_node *map, const char *config,
+				 const struct drip_option *options, uint32_t count)
+{
+	bool good = true;
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct drip_option *option = drip_option_at(options, i);
+		const struct drip_node *node = drip_node_get(map, option->name);
+		const void *member = config + option->offset;
+
+		if (node == NULL) {
+			continue; /* a default is the component's own affair */
+		}
+		if (option->type == DRIP_OPTION_COLUMNS) {
+			good &= check_columns(t, stage, node, option, member);
+		} else if (option->type == DRIP_OPTION_OBJECTS) {
+			const struct drip_objects *objects = member;
+
+			for (size_t j = 0; j < objects->count; j++) {
+				good &= check_column_options(
+					t, stage,
+					node->kind == DRIP_NODE_SEQUENCE ? node->items[j] : node,
+					(const char *)objects->items + j * option->child_size,
+					option->children, option->children_count);
+			}
+		}
+	}
+	return good;
+}
+
+/* ---- stages ---- */
+
+/* All uncleared columns of a table, not the first. True where there is none. */
+static bool check_clearance(struct typing *t, const struct drip_stage *stage,
+			    const struct drip_node *node, const struct drip_schema *input)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_place place = drip_node_place(node, "clearance");
+	bool good = true;
+
+	for (uint32_t i = 0; drip_stage_uncleared(stage, input, &i, &err) < 0; i++) {
+		drip_findings_add_error(t->g->findings, DRIP_SEVERITY_ERROR, &place, &err);
+		good = false;
+	}
+	return good;
+}
+
+static void warn_left_out(struct typing *t, const struct drip_stage *stage,
+			  const struct drip_node *node, const struct drip_schema *input)
+{
+	if (stage->kind == DRIP_KIND_FEED) {
+		drip_findings_add(t->g->findings, DRIP_SEVERITY_WARNING, &node->place,
+				  "contract.no_table", "Add it to the contract, or do not read it.",
+				  "table %s is in no contract: its rows are left out",
+				  input->table);
+	}
+}
+
+static int negotiate_edge(struct typing *t, uint32_t index, uint32_t from, bool *good)
+{
+	const struct drip_stage *stage = &t->spec->stages[index];
+	const struct drip_node *node = t->pipeline->stages[index].node;
+	const struct drip_schema *input = t->edges[from].schema;
+	struct drip_edge edge = {.stage = index, .from = from};
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_negotiated n;
+	struct graph_ctx ctx;
+	int rc;
+
+	if (drip_stage_handles(stage, input) && !check_clearance(t, stage, node, input)) {
+		*good = false;
+		return 0;
+	}
+	graph_ctx_init(&ctx, t->g, t->spec->name, stage->id);
+	rc = drip_stage_negotiate(stage, &ctx.base, input, &n, &err);
+	if (rc < 0) {
+		*good = false;
+		if (err.rc != 0) {
+			graph_report(t->g, DRIP_SEVERITY_ERROR, node, &err);
+		}
+		return rc == -ENOMEM ? rc : 0;
+	}
+	if (n.output == NULL) {
+		warn_left_out(t, stage, node, input);
+		drip_negotiated_finish(&n);
+		return 0;
+	}
+	edge.schema = n.output;
+	rc = fill_lineage(t, input, &n, &edge);
+	if (rc == 0 && stage->kind == DRIP_KIND_SINK) {
+		edge.dataset = drip_arena_strdup(
+			&t->g->arena, n.dataset[0] != '\0' ? n.dataset : n.output->table);
+		edge.dataset_namespace = drip_arena_strdup(&t->g->arena, n.dataset_namespace);
+		edge.action = drip_arena_strdup(&t->g->arena, n.action);
+		rc = edge.dataset != NULL && edge.dataset_namespace != NULL && edge.action != NULL
+			     ? 0
+			     : -ENOMEM;
+	}
+	n.output = NULL; /* the edge has it */
+	drip_negotiated_finish(&n);
+	if (rc < 0) {
+		drip_schema_unref(edge.schema);
+		return rc;
+	}
+	rc = add_edge(t, edge, &err);
+	if (rc == -E2BIG) {
+		graph_report(t->g, DRIP_SEVERITY_ERROR, node, &err);
+		*good = false;
+		return 0;
+	}
+	return rc;
+}
+
+/* A pattern of `only` that no table matches is a slip, where the tables are known. */
+static void check_only(struct typing *t, uint32_t index)
+{
+	const struct drip_stage *stage = &t->spec->stages[index];
+
+	for (size_t i = 0; i < stage->only_count; i++) {
+		struct drip_stage one = *stage;
+		struct drip_place place;
+		bool found = false;
+		char path[64];
+
+		one.only = &stage->only[i];
+		one.only_count = 1;
+		for (size_t j = 0; j < t->count && !found; j++) {
+			found = t->edges[j].stage == stage->input &&
+				drip_stage_handles(&one, t->edges[j].schema);
+		}
+		if (!found) {
+			snprintf(path, sizeof(path), "only[%zu]", i);
+			place = drip_node_place(t->pipeline->stages[index].node, path);
+			drip_findings_add(t->g->findings, DRIP_SEVERITY_WARNING, &place,
+					  "config.unmatched_pattern",
+					  "Check its spelling, or remove it.",
+					  "no table that reaches stage \"%s\" matches \"%s\"",
+					  stage->id, stage->only[i]);
+		}
+	}
+}
+
+static int type_stage(struct typing *t, uint32_t index)
+{
+	const struct drip_stage *stage = &t->spec->stages[index];
+	struct graph_stage *private = &t->pipeline->stages[index];
+	size_t count = t->count; /* edges of this stage are added behind */
+	bool good;
+	int rc = 0;
+
+	if (!private->sound || !t->pipeline->stages[stage->input].typed) {
+		return 0;
+	}
+	check_only(t, index);
+	good = check_column_options(t, stage, private->node, stage->config,
+				    stage->component->options, stage->component->options_count);
+	for (size_t i = 0; i < count && rc == 0 && good; i++) {
+		if (t->edges[i].stage == stage->input) {
+			bool fine = true;
+
+			rc = negotiate_edge(t, index, (uint32_t)i, &fine);
+			/* The other tables are looked at too: all problems in one pass. */
+			private->sound &= fine;
+		}
+	}
+	private->typed = good && private->sound;
+	return rc;
+}
+
+int graph_negotiate(struct graph *g, struct drip_pipeline_spec *spec,
+		    struct graph_pipeline *pipeline)
+{
+	struct typing t = {.g = g, .spec = spec, .pipeline = pipeline};
+	int rc = 0;
+
+	if (pipeline->stages[0].sound) {
+		rc = describe_source(&t);
+	}
+	for (uint32_t i = 1; i < spec->stages_count && rc == 0; i++) {
+		rc = type_stage(&t, i);
+	}
+	spec->edges = drip_arena_array(&g->arena, t.count, sizeof(*spec->edges));
+	if (spec->edges == NULL) {
+		for (size_t i = 0; i < t.count; i++) {
+			drip_schema_unref(t.edges[i].schema);
+		}
+		rc = -ENOMEM;
+	} else if (t.count > 0) {
+		memcpy(spec->edges, t.edges, t.count * sizeof(*spec->edges));
+		spec->edges_count = (uint32_t)t.count;
+	}
+	free(t.edges);
+	return rc;
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The option tables of files, settings and stages. Constants only. */
+#include "engine/graph_options.h"
+
+static const struct drip_enum_value log_levels[] = {
+	{.name = "error", .value = DRIP_LOG_ERROR, .help = "Failures only."},
+	{.name = "warning", .value = DRIP_LOG_WARNING, .help = "And what may become one."},
+	{.name = "info", .value = DRIP_LOG_INFO, .help = "And what an operator wants to know."},
+	{.name = "debug", .value = DRIP_LOG_DEBUG, .help = "And what a plugin author does."},
+	{.name = NULL},
+};
+
+static const struct drip_enum_value log_formats[] = {
+	{.name = "logfmt", .value = 0, .help = "key=value pairs."},
+	{.name = "json", .value = 1, .help = "One JSON object a line."},
+	{.name = NULL},
+};
+
+static const struct drip_option log_options[] = {
+	DRIP_OPTION(struct graph_log_config, level, .help = "Least severe level that is logged.",
+		    .default_text = "info", .values = log_levels),
+	DRIP_OPTION(struct graph_log_config, format, .help = "Form of a line.",
+		    .default_text = "logfmt", .values = log_formats),
+};
+
+static const struct drip_option settings_options[] = {
+	DRIP_OPTION(struct graph_settings_config, state,
+		    .help = "Folder of the store, the plugin cache and the folders of instances. "
+			    "Without it: .dripline in the working directory.",
+		    .flags = DRIP_OPTION_PATH, .example = "/var/lib/dripline"),
+	DRIP_OPTION(struct graph_settings_config, memory,
+		    .help = "Budget of queues and instances of the process.",
+		    .default_text = "512MiB", .min = 16 << 20, .max = 1e15),
+	DRIP_OPTION(struct graph_settings_config, log, .help = "Logging.", .default_text = "{}",
+		    .children = log_options, .children_count = DRIP_COUNT(log_options),
+		    .child_size = sizeof(struct graph_log_config)),
+	DRIP_OPTION(struct graph_settings_config, lineage_namespace,
+		    .help = "Namespace of jobs in OpenLineage events.", .default_text = "dripline"),
+};
+
+static const struct drip_option schedule_options[] = {
+	DRIP_OPTION(struct graph_schedule_config, cron,
+		    .help = "Cron expression of five fields, or @daily and the like.",
+		    .flags = DRIP_OPTION_REQUIRED, .example = "\"0 6 * * *\""),
+	DRIP_OPTION(struct graph_schedule_config, timezone, .help = "IANA name of the time zone.",
+		    .default_text = "UTC", .example = "America/New_York"),
+};
+
+static const struct drip_option commit_options[] = {
+	DRIP_OPTION(struct graph_commit_config, interval,
+		    .help = "A commit falls due after this time.", .default_text = "1s", .min = 1,
+		    .max = 86400e3),
+	DRIP_OPTION(struct graph_commit_config, rows, .help = "Or after this many rows.",
+		    .default_text = "1000000", .min = 1, .max = 1e12, .unit = "rows"),
+	DRIP_OPTION(struct graph_commit_config, bytes, .help = "Or after this much data.",
+		    .default_text = "64MiB", .min = 4096, .max = 1e12),
+};
+
+static const struct drip_option file_options[] = {
+	DRIP_OPTION(struct graph_file_config, include,
+		    .help = "Files to load too, relative to this one."),
+	DRIP_OPTION(struct graph_file_config, pipeline, .help = "Name of the file's pipeline."),
+	DRIP_OPTION(struct graph_file_config, description, .help = "What the pipeline is for."),
+	DRIP_OPTION(struct graph_file_config, schedule,
+		    .help = "When the pipeline runs; without it, it streams.",
+		    .children = schedule_options, .children_count = DRIP_COUNT(schedule_options),
+		    .child_size = sizeof(struct graph_schedule_config)),
+	DRIP_OPTION(struct graph_file_config, commit, .help = "What makes an epoch due.",
+		    .default_text = "{}", .children = commit_options,
+		    .children_count = DRIP_COUNT(commit_options),
+		    .child_size = sizeof(struct graph_commit_config)),
+	DRIP_OPTION(struct graph_file_config, queue, .help = "Size of each sink's queue.",
+		    .default_text = "32MiB", .min = 65536, .max = 1e12),
+	DRIP_OPTION(struct graph_file_config, drain, .help = "Deadline of a graceful stop.",
+		    .default_text = "30s", .min = 1, .max = 86400e3),
+};
+
+static const struct drip_option retry_options[] = {
+	DRIP_OPTION(struct graph_retry_config, attempts,
+		    .help = "Attempts after the first failure; -1: without end.",
+		    .default_text = "-1", .min = -1, .max = 1e9),
+	DRIP_OPTION(struct graph_retry_config, initial, .help = "First delay.",
+		    .default_text = "200ms", .min = 1, .max = 86400e3),
+	DRIP_OPTION(struct graph_retry_config, max, .help = "Longest delay.", .default_text = "30s",
+		    .min = 1, .max = 86400e3),
+	DRIP_OPTION(struct graph_retry_config, multiplier,
+		    .help = "Each delay is this many times the last.", .default_text = "2",
+		    .min = 1, .max = 100),
+	DRIP_OPTION(struct graph_retry_config, jitter, .help = "Share of the delay that is random.",
+		    .default_text = "0.2", .min = 0, .max = 1),
+};
+
+static const struct drip_enum_value on_error_values[] = {
+	{.name = "stop", .value = DRIP_ON_ERROR_STOP, .help = "The pipeline fails."},
+	{.name = "dead-letter",
+	 .value = DRIP_ON_ERROR_DEAD_LETTER,
+	 .help = "The row is kept as a dead letter, and the pipeline goes on."},
+	{.name = "skip", .value = DRIP_ON_ERROR_SKIP, .help = "The row is counted and dropped."},
+	{.name = NULL},
+};
+
+static const struct drip_enum_value class_values[] = {
+	{.name = "public", .value = DRIP_CLASS_PUBLIC, .help = "Anyone may see it."},
+	{.name = "internal", .value = DRIP_CLASS_INTERNAL, .help = "For staff."},
+	{.name = "confidential", .value = DRIP_CLASS_CONFIDENTIAL, .help = "For few."},
+	{.name = "restricted", .value = DRIP_CLASS_RESTRICTED, .help = "For almost nobody."},
+	{.name = NULL},
+};
+
+/* One table cut at the end: each kind takes what stands before the keys that it has not. */
+static const struct drip_option stage_options[] = {
+	DRIP_OPTION(struct graph_stage_config, plugin, .help = "Name of the component.",
+		    .flags = DRIP_OPTION_REQUIRED),
+	DRIP_OPTION(struct graph_stage_config, id,
+		    .help = "Name of the stage, unique in the pipeline. Default: the plugin's."),
+	DRIP_OPTION(struct graph_stage_config, only,
+		    .help = "Tables that the stage handles, as patterns; others pass by."),
+	DRIP_OPTION(struct graph_stage_config, on_error, .help = "What becomes of a bad row.",
+		    .default_text = "stop", .values = on_error_values),
+	DRIP_OPTION(struct graph_stage_config, retry, .help = "How failures are retried.",
+		    .default_text = "{}", .children = retry_options,
+		    .children_count = DRIP_COUNT(retry_options),
+		    .child_size = sizeof(struct graph_retry_config)),
+	DRIP_OPTION(struct graph_stage_config, input,
+		    .help = "Id of the stage that feeds this one. Default: the one before."),
+	DRIP_OPTION(struct graph_stage_config, clearance,
+		    .help = "The most sensitive class that may be written here.",
+		    .values = class_values),
+};
+
+#define SOURCE_KEYS    5
+#define TRANSFORM_KEYS 6
+
+const char *const graph_section_names[] = {"settings", "connections", "services", "source",
+					   "feed",     "transforms",  "sinks",    NULL};
+
+struct graph_table graph_file_table(void)
+{
+	return (struct graph_table){file_options, DRIP_COUNT(file_options)};
+}
+
+struct graph_table graph_settings_table(void)
+{
+	return (struct graph_table){settings_options, DRIP_COUNT(settings_options)};
+}
+
+struct graph_table graph_stage_table(enum drip_kind kind)
+{
+	switch (kind) {
+	case DRIP_KIND_SOURCE:
+	case DRIP_KIND_FEED:
+		return (struct graph_table){stage_options, SOURCE_KEYS};
+	case DRIP_KIND_TRANSFORM:
+	case DRIP_KIND_MODEL:
+		return (struct graph_table){stage_options, TRANSFORM_KEYS};
+	case DRIP_KIND_SINK:
+		return (struct graph_table){stage_options, DRIP_COUNT(stage_options)};
+	default:
+		return (struct graph_table){stage_options, 1};
+	}
+}

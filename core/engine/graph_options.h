@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a YAML file may hold apart from the options of components, as option tables: the loader
+ * binds by them, and `dripline schema` writes them out. */
+#ifndef DRIPLINE_ENGINE_GRAPH_OPTIONS_H
+#define DRIPLINE_ENGINE_GRAPH_OPTIONS_H
+
+#include "engine/graph.h"
+
+struct graph_file_config {
+	struct drip_strings include;
+	const char *pipeline, *description;
+	struct drip_objects schedule, commit;
+	struct drip_size queue;
+	struct drip_duration drain;
+};
+
+struct graph_settings_config {
+	const char *state;
+	struct drip_size memory;
+	struct drip_objects log;
+	const char *lineage_namespace;
+};
+
+struct graph_log_config {
+	struct drip_enum level, format;
+};
+
+struct graph_schedule_config {
+	const char *cron, *timezone;
+};
+
+struct graph_commit_config {
+	struct drip_duration interval;
+	int64_t rows;
+	struct drip_size bytes;
+};
+
+struct graph_retry_config {
+	int64_t attempts;
+	struct drip_duration initial, max;
+	double multiplier, jitter;
+};
+
+struct graph_stage_config {
+	const char *plugin, *id, *input;
+	struct drip_strings only;
+	struct drip_enum on_error, clearance;
+	struct drip_objects retry;
+};
+
+struct graph_table {
+	const struct drip_option *options;
+	uint32_t count;
+};
+
+struct graph_table graph_file_table(void);
+struct graph_table graph_settings_table(void);
+/* The keys that the engine owns of a component of this kind, `plugin` first. */
+struct graph_table graph_stage_table(enum drip_kind kind);
+/* The keys of a file that no table has: settings, connections, services, source, ... */
+extern const char *const graph_section_names[];
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Private to graph*.c: what a load keeps beside the document. One load belongs to one thread. The
+ * steps: files (graph_files.c), sections (graph_load.c), stages (graph_stages.c), then checks and
+ * negotiation (graph_check.c, graph_negotiate.c) with a host of their own (graph_host.c).
+ */
+#ifndef DRIPLINE_ENGINE_GRAPH_PRIVATE_H
+#define DRIPLINE_ENGINE_GRAPH_PRIVATE_H
+
+#include "config/bind.h"
+#include "engine/graph.h"
+#include "engine/graph_options.h"
+
+/* The registry is linked where the program has it. */
+extern __typeof__(drip_kind_name) drip_kind_name __attribute__((weak));
+extern __typeof__(drip_registry_find) drip_registry_find __attribute__((weak));
+
+#define GRAPH_FILES_MAX  10000
+#define GRAPH_STAGES_MAX 1000  /* of one pipeline */
+#define GRAPH_EDGES_MAX  50000 /* tables at all stages of one pipeline */
+#define GRAPH_NAME_MAX   64    /* bytes of a pipeline's, stage's or connection's name */
+
+struct graph_file {
+	const char *path; /* as messages name it */
+	const char *canonical;
+	const struct drip_node *root;  /* a map, or NULL */
+	const struct graph_file *from; /* the file that includes it; NULL: none */
+	bool open;                     /* its includes are being loaded */
+	struct graph_file_config config;
+};
+
+/* Beside a struct drip_declared. */
+struct graph_declaration {
+	const struct drip_node *node;
+	bool sound; /* component and options are without errors */
+	bool used;
+	unsigned mark; /* of the search for cycles */
+};
+
+/* Beside a struct drip_stage. */
+struct graph_stage {
+	const struct drip_node *node;
+	const char *input_name; /* as given, or NULL */
+	const struct drip_node *input_node;
+	bool sound;
+	bool typed; /* what it puts out is known */
+	bool used;  /* another stage takes its output */
+};
+
+struct graph_pipeline {
+	struct graph_file *file;
+	struct graph_stage *stages; /* in the order of the spec's */
+};
+
+struct graph_instance;
+
+struct graph {
+	struct drip_arena arena;
+	struct drip_registry *registry;
+	struct drip_findings *findings;
+	const struct drip_load_options *options;
+	struct drip_document *document;
+	struct graph_file **files;
+	size_t files_count, files_capacity;
+	const struct drip_node *settings_node;
+	struct graph_declaration *connections, *services;
+	struct graph_pipeline *pipelines;
+	struct graph_instance *instances; /* connections that are open for this load */
+};
+
+/* The context that components get while they are validated. */
+struct graph_ctx {
+	struct drip_ctx base;
+	struct graph *graph;
+};
+
+/* All return 0 also where there are findings, and -ENOMEM. */
+int graph_load_path(struct graph *g, const char *path) DRIP_MUST_CHECK;
+int graph_build_pipelines(struct graph *g) DRIP_MUST_CHECK;
+/* References between connections, and of stages and services to them. */
+void graph_check_references(struct graph *g);
+/* `check` of every sound component, then the schemas of every pipeline. */
+int graph_check(struct graph *g) DRIP_MUST_CHECK;
+int graph_negotiate(struct graph *g, struct drip_pipeline_spec *spec,
+		    struct graph_pipeline *pipeline) DRIP_MUST_CHECK;
+void graph_ctx_init(struct graph_ctx *ctx, struct graph *g, const char *pipeline,
+		    const char *stage);
+void graph_close_instances(struct graph *g);
+
+/*
+ * Finds the component that `node`'s `plugin` names, and binds the engine's keys to `own` and the
+ * others to the component's config. *ret_sound where there was no error.
+ */
+int graph_bind(struct graph *g, enum drip_kind kind, const struct drip_node *node,
+	       struct graph_stage_config *own, const struct drip_component **ret_component,
+	       const void **ret_config, bool *ret_sound) DRIP_MUST_CHECK;
+/* A component's ops as those that every kind begins with. */
+const struct drip_common_ops *graph_ops(const struct drip_component *component);
+/* Reports a name that cannot be one of a pipeline, stage, connection or service. */
+bool graph_check_name(struct graph *g, const struct drip_place *place, const char *what,
+		      const char *name);
+/* A bound list that stands for one map: reports a second one. */
+const void *graph_single(struct graph *g, const struct drip_node *map, const char *key,
+			 const struct drip_objects *objects);
+struct drip_declared *graph_connection(struct graph *g, const char *name);
+const char *graph_what(struct graph *g, enum drip_kind kind, const char *name);
+/* Adds a finding of a component, at the place of the option that it names. */
+void graph_report(struct graph *g, enum drip_severity severity, const struct drip_node *node,
+		  const struct drip_error *err);
+
+#endif

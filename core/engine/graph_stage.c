@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One table through one stage: `only`, clearance, feed contracts, then the component's own
+ * negotiation. Validation and the running engine both call this, so they cannot disagree. Nothing
+ * here keeps state; any thread may call it with a ctx of its own.
+ */
+#include "engine/graph_stage.h"
+#include "base/alloc.h"
+#include "engine/graph.h"
+
+#include <dripline/text.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool drip_pattern_match(const char *pattern, const char *text)
+{
+	return drip_glob_match(pattern, text, NULL, NULL);
+}
+
+bool drip_stage_handles(const struct drip_stage *stage, const struct drip_schema *schema)
+{
+	for (size_t i = 0; i < stage->only_count; i++) {
+		if (drip_glob_table(stage->only[i], schema->database, schema->table)) {
+			return true;
+		}
+	}
+	return stage->only_count == 0;
+}
+
+void drip_negotiated_finish(struct drip_negotiated *n)
+{
+	drip_schema_unref(n->output);
+	free(n->edges);
+	memset(n, 0, sizeof(*n));
+}
+
+/* ---- clearance ---- */
+
+int drip_stage_uncleared(const struct drip_stage *stage, const struct drip_schema *input,
+			 uint32_t *index, struct drip_error *err)
+{
+	for (; stage->kind == DRIP_KIND_SINK && *index < input->columns_count; (*index)++) {
+		const struct drip_column *column = drip_schema_column(input, *index);
+
+		if (column->classification <= stage->clearance) {
+			continue;
+		}
+		drip_error_set(err, -EACCES, "security.uncleared_column",
+			       "column \"%s\" of table %s is %s, but sink \"%s\" is cleared for %s "
+			       "only",
+			       column->name, input->table, drip_class_name(column->classification),
+			       stage->id, drip_class_name(stage->clearance));
+		drip_error_hint(err,
+				"Mask or drop the column with a `mask` or `drop` transform, or set "
+				"`clearance: %s` on the sink.",
+				drip_class_name(column->classification));
+		return -EACCES;
+	}
+	return 0;
+}
+
+/* ---- feed contracts ---- */
+
+static int set_conflict(struct drip_error *err, const struct drip_schema *input,
+			const struct drip_column *from, const struct drip_column *to)
+{
+	char have[64], want[64];
+
+	drip_type_name(from, have, sizeof(have));
+	drip_type_name(to, want, sizeof(want));
+	drip_error_set(err, -EINVAL, "contract.type_conflict",
+		       "column \"%s\" of table %s is %s%s, but its contract says %s%s", from->name,
+		       input->table, have,
+		       (from->flags & DRIP_COLUMN_NULLABLE) != 0 ? ", nullable" : "", want,
+		       (to->flags & DRIP_COLUMN_NULLABLE) != 0 ? ", nullable" : "");
+	drip_error_hint(err, "Correct the contract, or cast the column before.");
+	return -EINVAL;
+}
+
+static bool is_compatible(const struct drip_column *from, const struct drip_column *to)
+{
+	bool nullable = (from->flags & DRIP_COLUMN_NULLABLE) != 0;
+
+	if (from->type != to->type || (nullable && (to->flags & DRIP_COLUMN_NULLABLE) == 0)) {
+		return false;
+	}
+	return from->type != DRIP_TYPE_DECIMAL ||
+	       (from->precision == to->precision && from->scale == to->scale);
+}
+
+/* One column of the contract: the source's, with the contract's name, class and key. */
+static int add_column(struct drip_schema_builder *b, const struct drip_schema *input,
+		      const struct drip_contract_table *table, const struct drip_column *to,
+		      struct drip_lineage_edge *edge, struct drip_error *err)
+{
+	int index = drip_schema_find(input, to->name);
+	const struct drip_column *from;
+	struct drip_column column;
+
+	if (index < 0) {
+		drip_error_set(err, -EINVAL, "contract.missing_column",
+			       "table %s lacks the column \"%s\" that its contract promises",
+			       input->table, to->name);
+		drip_error_hint(err, "Correct the contract, or add the column at the source.");
+		return -EINVAL;
+	}
+	from = drip_schema_column(input, (uint32_t)index);
+	if (!is_compatible(from, to)) {
+		return set_conflict(err, input, from, to);
+	}
+	column = *from;
+	column.struct_size = sizeof(column);
+	column.name = to->name;
+	column.classification = to->classification;
+	column.flags = (from->flags & DRIP_COLUMN_MASKED) | (to->flags & DRIP_COLUMN_NULLABLE);
+	if (table->schema->keys_count > 0) {
+		column.flags |= to->flags & DRIP_COLUMN_KEY;
+	} else {
+		column.flags |= from->flags & DRIP_COLUMN_KEY;
+	}
+	edge->input = (uint32_t)index;
+	edge->output = drip_schema_builder_add(b, &column);
+	edge->kind = DRIP_LINEAGE_IDENTITY;
+	return 0;
+}
+
+static int check_strict(const struct drip_contract_table *table, const struct drip_schema *input,
+			struct drip_error *err)
+{
+	for (uint32_t i = 0; table->strict && i < input->columns_count; i++) {
+		const char *name = drip_schema_column(input, i)->name;
+
+		if (drip_schema_find(table->schema, name) < 0) {
+			drip_error_set(err, -EINVAL, "contract.unknown_column",
+				       "column \"%s\" of table %s is not in its strict contract",
+				       name, input->table);
+			drip_error_hint(err, "Add it to the contract, or set `strict: false`.");
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+static int apply_contract(const struct drip_contract_table *table, const struct drip_schema *input,
+			  struct drip_negotiated *ret, struct drip_error *err)
+{
+	const struct drip_schema *promise = table->schema;
+	struct drip_lineage_edge *edges = drip_calloc(promise->columns_count + 1, sizeof(*edges));
+	struct drip_schema_builder b;
+	int rc;
+
+	if (edges == NULL) {
+		return drip_error_nomem(err, promise->columns_count * sizeof(*edges));
+	}
+	drip_schema_builder_init(&b, input->database, promise->table);
+	b.version = input->version;
+	rc = check_strict(table, input, err);
+	for (uint32_t i = 0; i < promise->columns_count && rc == 0; i++) {
+		rc = add_column(&b, input, table, drip_schema_column(promise, i), &edges[i], err);
+	}
+	if (rc == 0) {
+		rc = drip_schema_builder_build(&b, &ret->output, err);
+	} else {
+		drip_schema_builder_finish(&b);
+	}
+	if (rc < 0) {
+		free(edges);
+		return rc;
+	}
+	ret->edges = edges;
+	ret->edges_count = promise->columns_count;
+	return 0;
+}
+
+static int negotiate_feed(const struct drip_stage *stage, struct drip_ctx *ctx,
+			  const struct drip_schema *input, struct drip_negotiated *ret,
+			  struct drip_error *err)
+{
+	const struct drip_feed_ops *ops = stage->component->ops;
+	const struct drip_contract *contract = NULL;
+	int rc = ops->contract(ctx, stage->config, &contract, err);
+
+	if (rc < 0) {
+		return rc;
+	}
+	for (size_t i = 0; i < contract->tables_count; i++) {
+		const struct drip_contract_table *table =
+			(const void *)((const char *)contract->tables +
+				       i * contract->tables[0].struct_size);
+
+		if (drip_glob_table(table->match, input->database, input->table)) {
+			rc = apply_contract(table, input, ret, err);
+			break;
+		}
+	}
+	if (DRIP_HAS(contract, release) && contract->release != NULL) {
+		contract->release(contract);
+	}
+	return rc;
+}
+
+/* ---- the whole ---- */
+
+int drip_stage_negotiate(const struct drip_stage *stage, struct drip_ctx *ctx,
+			 const struct drip_schema *input, struct drip_negotiated *ret,
+			 struct drip_error *err)
+{
+	const struct drip_transform_ops *transform = stage->component->ops;
+	const struct drip_sink_ops *sink = stage->component->ops;
+	uint32_t column = 0;
+	int rc;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->struct_size = sizeof(*ret);
+	if (!drip_stage_handles(stage, input)) {
+		ret->output = stage->kind == DRIP_KIND_SINK ? NULL : drip_schema_ref(input);
+		return 0;
+	}
+	rc = drip_stage_uncleared(stage, input, &column, err);
+	if (rc < 0) {
+		return rc;
+	}
+	switch (stage->kind) {
+	case DRIP_KIND_SOURCE:
+		ret->output = drip_schema_ref(input);
+		return 0;
+	case DRIP_KIND_FEED:
+		rc = negotiate_feed(stage, ctx, input, ret, err);
+		break;
+	case DRIP_KIND_SINK:
+		rc = sink->negotiate(ctx, stage->config, input, ret, err);
+		break;
+	default:
+		rc = transform->negotiate(ctx, stage->config, input, ret, err);
+		break;
+	}
+	if (rc < 0) {
+		drip_negotiated_finish(ret);
+	}
+	return rc;
+}
