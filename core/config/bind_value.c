@@ -5,7 +5,7 @@
 #include "config/bind_value.h"
 
 #include "base/suggest.h"
-#include "config/units.h"
+#include <dripline/units.h>
 
 #include <errno.h>
 #include <stdio.h>
