@@ -4,21 +4,14 @@
 # and the conformance suite pass, and its example runs. usage: tools/check_scaffold.sh BUILD
 set -u
 cd "$(dirname "$0")/.." || exit 1
+. tools/installed_sdk.sh
 build="$PWD/${1:?usage: tools/check_scaffold.sh BUILD}"
 work="$(mktemp -d "${TMPDIR:-/tmp}/drip-scaffold.XXXXXX")"
 trap 'rm -rf "$work"' EXIT
 passed=0
 failed=0
 
-if ! DESTDIR="$work/root" meson install -C "$build" --no-rebuild >"$work/install.log" 2>&1; then
-	cat "$work/install.log"
-	exit 1
-fi
-prefix="$work/root$(meson introspect "$build" --buildoptions |
-	python3 -c 'import json, sys; print(next(o["value"] for o in json.load(sys.stdin) if o["name"] == "prefix"))')"
-libdir="$(dirname "$(find "$prefix" -name dripline-sdk.pc)")"
-export PKG_CONFIG_PATH="$libdir" PKG_CONFIG_SYSROOT_DIR="$work/root"
-dripline="$prefix/bin/dripline"
+installed_sdk "$build" "$work/root" || exit 1
 
 scaffold() {
 	cd "$work" || return 1
