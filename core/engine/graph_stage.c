@@ -114,7 +114,7 @@ static int add_column(struct drip_schema_builder *b, const struct drip_schema *i
 	column.struct_size = sizeof(column);
 	column.name = to->name;
 	column.classification = to->classification;
-	column.flags = (from->flags & DRIP_COLUMN_MASKED) | (to->flags & DRIP_COLUMN_NULLABLE);
+	column.flags = from->flags & (DRIP_COLUMN_MASKED | DRIP_COLUMN_NULLABLE);
 	if (table->schema->keys_count > 0) {
 		column.flags |= to->flags & DRIP_COLUMN_KEY;
 	} else {
@@ -154,7 +154,9 @@ static int apply_contract(const struct drip_contract_table *table, const struct 
 	if (edges == NULL) {
 		return drip_error_nomem(err, promise->columns_count * sizeof(*edges));
 	}
-	drip_schema_builder_init(&b, input->database, promise->table);
+	/* A contract without a target name leaves each table its own. */
+	drip_schema_builder_init(&b, input->database,
+				 promise->table[0] != '\0' ? promise->table : input->table);
 	b.version = input->version;
 	rc = check_strict(table, input, err);
 	for (uint32_t i = 0; i < promise->columns_count && rc == 0; i++) {
