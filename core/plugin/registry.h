@@ -26,6 +26,8 @@ struct drip_registry_options {
 	const char *cache_path; /* file of the probe cache; NULL: none. validate writes nothing:
 				   pass NULL or a read-only cache */
 	bool cache_read_only;
+	int probe_timeout_ms; /* for a plugin that hangs while it is loaded; 0: 10 s */
+	bool only_dirs;       /* search `dirs` alone, for tests */
 };
 
 /* (gives) A registry of all plugins found. Bad plugins are not an error of this function: see their
