@@ -49,7 +49,7 @@ mariadb_template() {
 			GRANT ALL PRIVILEGES ON *.* TO '$mariadb_user'@'%';
 		SQL
 		if ! mysql_install_db --no-defaults --datadir="$tmp/data" --user="$(id -un)" \
-			--auth-root-authentication-method=normal --skip-test-db \
+			--auth-root-authentication-method=normal --skip-test-db --force \
 			--innodb-log-file-size=8M --extra-file="$tmp/extra.sql" >"$tmp/log" 2>&1; then
 			cat "$tmp/log" >&2
 			rm -rf "$tmp"
