@@ -120,6 +120,15 @@ int drip_sql_quote(const struct drip_sql_dialect *dialect, const char *name, cha
 		   size_t size);
 /* A 'text literal', quotes doubled. */
 int drip_sql_literal(const char *text, char *buf, size_t size);
+/*
+ * Runs a query and gathers its whole result: (gives) the schema, and a malloc'd array of its
+ * columns, each to be released. `bind` as in drip_sql.query. For results that are known to be
+ * small.
+ */
+int drip_sql_collect(const struct drip_sql *sql, void *session, const char *text,
+		     const struct drip_batch *bind, struct drip_schema **ret_schema,
+		     struct ArrowArray **ret_columns, int64_t *ret_rows,
+		     struct drip_error *err) DRIP_MUST_CHECK;
 
 #ifdef __cplusplus
 }
