@@ -187,7 +187,7 @@ static int check_option(struct subject *s, const struct drip_option *o, uint32_t
 	if (o->type == DRIP_OPTION_CONNECTION && o->interface_name == NULL) {
 		return invalid(s, "has no interface_name");
 	}
-	if (o->min > o->max) {
+	if (o->min > o->max && o->max != 0) { /* max 0 with a min: no upper bound */
 		return invalid(s, "has a min above its max");
 	}
 	if (o->default_text != NULL && !default_parses(o)) {

@@ -111,7 +111,7 @@ struct drip_option {
 	const char *default_text; /* as it would stand in YAML; NULL: absent (zero, NULL, empty) */
 	const char *unit;         /* of INT and FLOAT, as "rows" */
 	const char *example;
-	double min, max;                      /* both 0: unbounded */
+	double min, max; /* both 0: unbounded; max 0 under a min: no upper bound */
 	const struct drip_enum_value *values; /* of ENUM, ended by a NULL name */
 	const struct drip_option *children;   /* of OBJECTS */
 	uint32_t children_count;
