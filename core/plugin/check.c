@@ -161,7 +161,8 @@ static bool default_parses(const struct drip_option *o)
 	default:
 		return true;
 	}
-	return (o->min == 0 && o->max == 0) || (f >= o->min && f <= o->max);
+	return (o->min == 0 && o->max == 0) ||
+	       (f >= o->min && (f <= o->max || (o->max == 0 && o->min > 0)));
 }
 
 static int check_options(struct subject *s, const struct drip_option *options, uint32_t count,

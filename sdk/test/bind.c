@@ -43,7 +43,8 @@ static int bad_value(struct binding *b, const char *path, const char *text, cons
 static int check_range(struct binding *b, const struct drip_option *o, const char *path,
 		       const char *text, double v)
 {
-	if ((o->min != 0 || o->max != 0) && (v < o->min || v > o->max)) {
+	if ((o->min != 0 || o->max != 0) &&
+	    (v < o->min || (v > o->max && (o->max != 0 || o->min <= 0)))) {
 		return bad_value(b, path, text, "is out of range");
 	}
 	return 0;
