@@ -12,12 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-extern __typeof__(drip_registry_create) drip_registry_create __attribute__((weak));
-extern __typeof__(drip_registry_destroy) drip_registry_destroy __attribute__((weak));
-extern __typeof__(drip_registry_load_all) drip_registry_load_all __attribute__((weak));
-extern __typeof__(drip_registry_visit) drip_registry_visit __attribute__((weak));
-extern __typeof__(drip_kind_name) drip_kind_name __attribute__((weak));
-
 /* A visit of all components of one kind. */
 struct visit {
 	struct drip_json *j;
@@ -176,15 +170,15 @@ static void put_list(struct drip_json *j, const char *section, const char *kind)
 {
 	drip_json_key(j, section);
 	drip_json_begin_object(j);
-	drip_json_key(j, "anyOf");
-	drip_json_begin_array(j);
-	put_ref(j, kind);
+	drip_json_key(j, "if");
+	drip_json_raw(j, "{\"type\": \"array\"}");
+	drip_json_key(j, "then");
 	drip_json_begin_object(j);
-	drip_json_put_string(j, "type", "array");
 	drip_json_key(j, "items");
 	put_ref(j, kind);
 	drip_json_end_object(j);
-	drip_json_end_array(j);
+	drip_json_key(j, "else");
+	put_ref(j, kind);
 	drip_json_end_object(j);
 }
 

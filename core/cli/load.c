@@ -8,9 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-extern __typeof__(drip_registry_create) drip_registry_create __attribute__((weak));
-extern __typeof__(drip_registry_destroy) drip_registry_destroy __attribute__((weak));
-
 int drip_cli_load(struct drip_cli_load *load)
 {
 	struct drip_registry_options plugins = {.dirs = load->plugin_dirs,

@@ -6,9 +6,6 @@
 #include "base/str.h"
 #include "engine/graph.h"
 
-/* The registry is linked where the program has it. */
-extern __typeof__(drip_kind_name) drip_kind_name __attribute__((weak));
-
 /* Appends all pipelines of the document; failures stick in out->rc. */
 void drip_plan_text(const struct drip_document *document, struct drip_str *out);
 void drip_plan_json(const struct drip_document *document, struct drip_str *out);

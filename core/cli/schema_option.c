@@ -100,6 +100,22 @@ static void put_object(struct drip_json *j, const struct drip_option *option)
 	drip_json_end_object(j);
 }
 
+/* A list of maps, or one: told apart by `if`, so that an editor points at the member at fault. */
+static void put_objects(struct drip_json *j, const struct drip_option *option)
+{
+	drip_json_begin_object(j);
+	drip_json_key(j, "if");
+	drip_json_raw(j, "{\"type\": \"array\"}");
+	drip_json_key(j, "then");
+	drip_json_begin_object(j);
+	drip_json_key(j, "items");
+	put_object(j, option);
+	drip_json_end_object(j);
+	drip_json_key(j, "else");
+	put_object(j, option);
+	drip_json_end_object(j);
+}
+
 /* The forms that a value may take: members of an anyOf. */
 static void put_forms(struct drip_json *j, const struct drip_option *option)
 {
@@ -132,12 +148,7 @@ static void put_forms(struct drip_json *j, const struct drip_option *option)
 				 "\"additionalProperties\": {\"$ref\": \"#/$defs/text\"}}");
 		return;
 	case DRIP_OPTION_OBJECTS:
-		put_object(j, option);
-		drip_json_begin_object(j);
-		drip_json_put_string(j, "type", "array");
-		drip_json_key(j, "items");
-		put_object(j, option);
-		drip_json_end_object(j);
+		put_objects(j, option);
 		return;
 	case DRIP_OPTION_STRING:
 	case DRIP_OPTION_SECRET:

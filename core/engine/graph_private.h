@@ -11,10 +11,6 @@
 #include "engine/graph.h"
 #include "engine/graph_options.h"
 
-/* The registry is linked where the program has it. */
-extern __typeof__(drip_kind_name) drip_kind_name __attribute__((weak));
-extern __typeof__(drip_registry_find) drip_registry_find __attribute__((weak));
-
 #define GRAPH_FILES_MAX  10000
 #define GRAPH_STAGES_MAX 1000  /* of one pipeline */
 #define GRAPH_EDGES_MAX  50000 /* tables at all stages of one pipeline */
