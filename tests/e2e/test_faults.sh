@@ -35,6 +35,21 @@ check "goes on when the server is back" $?
 # The server's crash may have cost it transactions that it had not synced; the copies hold no more.
 check_copies "after the server's crash"
 
+# ---- a plugin that returns errors
+fresh
+pipeline
+sed -i 's#^sinks:#transforms: [{plugin: faulty, every: 4}]\n&#' "$dir/shop.yaml"
+drip run "$dir/shop.yaml" --until caught-up
+status=$?
+[ "$status" -eq 1 ]
+check "a transform that fails ends the run with 1 (status $status)" $?
+in_log 'faulty.failed' && in_log 'as it was told'
+check "and its error is told with its code" $?
+pipeline "  - {plugin: faulty, every: 2, retryable: true, retry: {initial: 1ms, max: 5ms}}"
+drip run "$dir/shop.yaml" --until caught-up
+check "a sink that fails each second commit is retried" $?
+check_copies "after the errors of plugins"
+
 # ---- a full disk
 fresh
 mkdir -p "$dir/small"
