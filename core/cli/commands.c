@@ -80,15 +80,27 @@ const struct drip_command drip_commands[] = {
 	{.name = "plugins",
 	 .run = drip_cmd_plugins,
 	 .usage = "dripline plugins [NAME] [options]",
-	 .summary = "list plugins, or show the options of one"},
+	 .summary = "list plugins, or show the options of one",
+	 .help = "NAME is a component (\"mysql\"), a component of a kind (\"source/mysql\") or a "
+		 "plugin.\nPlugins that cannot be used are listed with the reason.\n\n"
+		 "  --format FORMAT      text or json\n" PLUGIN_HELP},
 	{.name = "new",
 	 .run = drip_cmd_new,
 	 .usage = "dripline new KIND NAME [options]",
-	 .summary = "write the folder of a new plugin"},
+	 .summary = "write the folder of a new plugin",
+	 .help = "KIND is source, feed, transform, sink, model, connection or service. The folder\n"
+		 "holds a plugin that builds, passes its test and the conformance suite, and "
+		 "runs.\n\n"
+		 "  --dir DIR            where to make the folder (default: .)\n"},
 	{.name = "docs",
 	 .run = drip_cmd_docs,
-	 .usage = "dripline docs [options]",
-	 .summary = "write the reference from the code"},
+	 .usage = "dripline docs [DIR] [options]",
+	 .summary = "write the reference from the code",
+	 .help = "DIR is a source tree (default: .): the option tables of the plugins' READMEs "
+		 "and\n"
+		 "docs/reference are written anew.\n\n"
+		 "  --check              write nothing; name what is stale and exit with 1\n"
+		 "  --plugin-dir DIR     take the plugins of these folders only\n"},
 	{.name = "status",
 	 .run = drip_cmd_status,
 	 .usage = "dripline status [PIPELINE] [options]",

@@ -30,6 +30,9 @@ struct drip_command {
 int drip_cmd_validate(int argc, char **argv);
 int drip_cmd_plan(int argc, char **argv);
 int drip_cmd_schema(int argc, char **argv);
+int drip_cmd_plugins(int argc, char **argv);
+int drip_cmd_new(int argc, char **argv);
+int drip_cmd_docs(int argc, char **argv);
 
 /* The table, ended by a NULL name. */
 extern const struct drip_command drip_commands[];
