@@ -22,8 +22,12 @@ static void read_position(sqlite3_stmt *stmt, struct drip_position *p)
 	snprintf(p->partition, sizeof(p->partition), "%s", drip_store_text(stmt, 0));
 	p->order_size = (uint16_t)order_size;
 	p->detail_size = (uint16_t)detail_size;
-	memcpy(p->order, sqlite3_column_blob(stmt, 1), (size_t)order_size);
-	memcpy(p->detail, sqlite3_column_blob(stmt, 2), (size_t)detail_size);
+	if (order_size > 0) { /* an empty blob is NULL */
+		memcpy(p->order, sqlite3_column_blob(stmt, 1), (size_t)order_size);
+	}
+	if (detail_size > 0) {
+		memcpy(p->detail, sqlite3_column_blob(stmt, 2), (size_t)detail_size);
+	}
 	snprintf(p->text, sizeof(p->text), "%s", drip_store_text(stmt, 3));
 }
 
