@@ -8,6 +8,7 @@
 #define DRIPLINE_TRANSFORM_H
 
 #include <dripline/plugin.h>
+#include <dripline/sql.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -50,6 +51,36 @@ int drip_emit_rows(struct drip_ctx *ctx, struct drip_batch *batch, const int64_t
 /* (gives) One column that holds the rows of `parts` (borrowed) one after the other. */
 int drip_column_concat(const struct ArrowArray *const *parts, size_t count, enum drip_type type,
 		       struct ArrowArray *ret, struct drip_error *err) DRIP_MUST_CHECK;
+
+/*
+ * SQL over the rows of a batch, run by the process's DuckDB ("@duckdb"). In it the table `input` is
+ * the batch, with one more column, DRIP_ROW_COLUMN, that numbers its rows from 0.
+ */
+#define DRIP_ROW_COLUMN "__drip_row"
+
+/* What `text` yields over `input`, and which input columns each output column hangs on; see infer
+ * and infer_lineage of drip_sql. Edges may be NULL. Needs no open rows below. */
+int drip_sql_rows_infer(struct drip_ctx *ctx, const char *text, const struct drip_schema *input,
+			struct drip_schema **ret_schema, struct drip_lineage_edge **ret_edges,
+			uint32_t *ret_edges_count, struct drip_error *err) DRIP_MUST_CHECK;
+
+/* A session for batches of one schema, so that statements stay prepared. Zeroed is closed. */
+struct drip_sql_rows {
+	struct drip_ctx *ctx;
+	const struct drip_sql *sql;
+	void *object, *session;
+};
+
+int drip_sql_rows_open(struct drip_sql_rows *r, struct drip_ctx *ctx,
+		       struct drip_error *err) DRIP_MUST_CHECK;
+void drip_sql_rows_close(struct drip_sql_rows *r);
+/* Runs `text` over `batch` (borrowed); results as of drip_sql_collect. */
+int drip_sql_rows_run(struct drip_sql_rows *r, const char *text, const struct drip_batch *batch,
+		      struct drip_schema **ret_schema, struct ArrowArray **ret_columns,
+		      int64_t *ret_rows, struct drip_error *err) DRIP_MUST_CHECK;
+/* True for a failure of run that the values of a row may have caused, so that fewer rows may pass.
+ */
+bool drip_sql_rows_is_data_error(int rc, const struct drip_error *err);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,583 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Transform `derive`: columns computed by SQL expressions over the others. DuckDB evaluates them
+ * over whole batches; columns that stay are shared. One thread but for interrupt.
+ */
+#include <dripline/dripline.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct derive_config {
+	struct drip_pairs columns;
+};
+
+struct derive {
+	struct drip_ctx *ctx;
+	const struct derive_config *config;
+	struct drip_plans plans;
+	pthread_mutex_t lock;          /* guards running */
+	struct drip_sql_rows *running; /* what interrupt ends */
+};
+
+/* For one schema. */
+struct plan {
+	struct drip_sql_rows rows;
+	struct drip_schema *output;
+	char *sql, *ordered_sql; /* the second for engines that mix rows up */
+	uint32_t *source;  /* of each output column: input column, or `computed` + expression */
+	uint32_t computed; /* input columns */
+	bool ordered;
+};
+
+#define OPT(member, ...) DRIP_OPTION(struct derive_config, member, __VA_ARGS__)
+static const struct drip_option options[] = {
+	OPT(columns,
+	    .help = "SQL expressions in DuckDB's dialect, by the name of the column that they "
+		    "make. "
+		    "A column of that name is replaced; others come at the end. An expression may "
+		    "use columns made before it, where the table has none of that name.",
+	    .example = "{total: price * quantity, day: \"paid_at::date\"}",
+	    .flags = DRIP_OPTION_REQUIRED | DRIP_OPTION_SQL),
+};
+
+static void put_name(struct drip_text *t, const char *name)
+{
+	drip_text_put(t, "\"", 1);
+	for (; *name != '\0'; name++) {
+		drip_text_put(t, "\"\"", *name == '"' ? 2 : 0);
+		drip_text_put(t, name, *name != '"');
+	}
+	drip_text_put(t, "\"", 1);
+}
+
+/* (gives) the statement; `order` is put at its end. */
+static int make_sql(const struct derive_config *config, const char *order, char **ret,
+		    struct drip_error *err)
+{
+	struct drip_text t = {0};
+	int rc;
+
+	drip_text_puts(&t, "SELECT ");
+	for (size_t i = 0; i < config->columns.count; i++) {
+		const struct drip_pair *pair = &config->columns.items[i];
+
+		/* a comment at the end of an expression cannot reach beyond its line */
+		drip_text_puts(&t, "(\n");
+		drip_text_puts(&t, pair->value != NULL ? pair->value : "NULL");
+		drip_text_puts(&t, "\n) AS ");
+		put_name(&t, pair->key);
+		drip_text_puts(&t, ", ");
+	}
+	drip_text_puts(&t, DRIP_ROW_COLUMN " FROM input");
+	drip_text_puts(&t, order);
+	drip_text_put(&t, "", 1);
+	rc = drip_text_check(&t, err);
+	if (rc != 0) {
+		drip_text_finish(&t);
+		return rc;
+	}
+	*ret = t.data;
+	return 0;
+}
+
+/* Names the expression that is at fault, by trying each alone. */
+static void blame(struct drip_ctx *ctx, const struct derive_config *config,
+		  const struct drip_schema *input, struct drip_error *err)
+{
+	for (size_t i = 0; err != NULL && i < config->columns.count; i++) {
+		struct derive_config one = {.columns = {config->columns.items, i + 1}};
+		struct drip_error error = DRIP_ERROR_INIT;
+		struct drip_schema *schema;
+		char *sql;
+
+		if (make_sql(&one, "", &sql, NULL) != 0) {
+			return;
+		}
+		if (drip_sql_rows_infer(ctx, sql, input, &schema, NULL, NULL, &error) != 0) {
+			*err = error;
+			drip_error_option(err, "columns.%s", config->columns.items[i].key);
+			free(sql);
+			return;
+		}
+		drip_schema_unref(schema);
+		free(sql);
+	}
+}
+
+static int check_names(const struct derive_config *config, const struct drip_schema *input,
+		       struct drip_error *err)
+{
+	for (size_t i = 0; i < config->columns.count; i++) {
+		const char *name = config->columns.items[i].key;
+		int index = drip_schema_find(input, name);
+
+		if (*name == '\0' || strlen(name) >= DRIP_NAME_MAX) {
+			drip_error_set(err, -EINVAL, "derive.bad_name",
+				       "the name of a derived column is empty or too long");
+			drip_error_option(err, "columns");
+			return -EINVAL;
+		}
+		if (index >= 0 &&
+		    (drip_schema_column(input, (uint32_t)index)->flags & DRIP_COLUMN_KEY)) {
+			drip_error_set(err, -EINVAL, "derive.key",
+				       "column '%s' is part of the key of table '%s' and cannot be "
+				       "replaced",
+				       name, input->table);
+			drip_error_hint(err, "Give the derived column another name.");
+			drip_error_option(err, "columns.%s", name);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+static struct drip_column derived_column(const struct drip_schema *inferred, uint32_t index,
+					 const char *name)
+{
+	struct drip_column column = *drip_schema_column(inferred, index);
+
+	column.struct_size = sizeof(column);
+	column.name = name;
+	column.source_type = NULL;
+	column.length = 0;
+	column.flags = DRIP_COLUMN_NULLABLE;
+	return column;
+}
+
+/* Fills plan->output and plan->source from what the expressions yield. */
+static int make_output(const struct derive_config *config, const struct drip_schema *input,
+		       const struct drip_schema *inferred, struct plan *plan,
+		       struct drip_error *err)
+{
+	uint32_t derived = (uint32_t)config->columns.count, count = 0;
+	struct drip_schema_builder b;
+
+	plan->computed = input->columns_count;
+	plan->source = calloc(input->columns_count + derived + 1, sizeof(*plan->source));
+	if (plan->source == NULL) {
+		return drip_error_nomem(err, (input->columns_count + derived) * sizeof(uint32_t));
+	}
+	drip_schema_builder_init(&b, input->database, input->table);
+	b.version = input->version;
+	for (uint32_t i = 0; i < input->columns_count; i++) {
+		struct drip_column column = *drip_schema_column(input, i);
+
+		column.struct_size = sizeof(column);
+		plan->source[count] = i;
+		for (uint32_t j = 0; j < derived; j++) {
+			if (drip_schema_find(input, config->columns.items[j].key) == (int)i) {
+				column = derived_column(inferred, j, column.name);
+				plan->source[count] = plan->computed + j;
+			}
+		}
+		drip_schema_builder_add(&b, &column);
+		count++;
+	}
+	for (uint32_t j = 0; j < derived; j++) {
+		const char *name = config->columns.items[j].key;
+		struct drip_column column = derived_column(inferred, j, name);
+
+		if (drip_schema_find(input, name) < 0) {
+			drip_schema_builder_add(&b, &column);
+			plan->source[count++] = plan->computed + j;
+		}
+	}
+	return drip_schema_builder_build(&b, &plan->output, err);
+}
+
+static void destroy_plan(void *plan)
+{
+	struct plan *p = plan;
+
+	drip_sql_rows_close(&p->rows);
+	drip_schema_unref(p->output);
+	free(p->source);
+	free(p->sql);
+	free(p->ordered_sql);
+	free(p);
+}
+
+/* Without opening a session. `ret_edges` (may be NULL) gets what the expressions read. */
+static int make_plan(struct drip_ctx *ctx, const struct derive_config *config,
+		     const struct drip_schema *input, struct plan **ret,
+		     struct drip_lineage_edge **ret_edges, uint32_t *ret_count,
+		     struct drip_error *err)
+{
+	struct drip_schema *inferred = NULL;
+	struct plan *plan;
+	int rc = check_names(config, input, err);
+
+	if (rc != 0) {
+		return rc;
+	}
+	plan = calloc(1, sizeof(*plan));
+	if (plan == NULL) {
+		return drip_error_nomem(err, sizeof(*plan));
+	}
+	rc = make_sql(config, "", &plan->sql, err);
+	if (rc == 0) {
+		rc = make_sql(config, " ORDER BY " DRIP_ROW_COLUMN, &plan->ordered_sql, err);
+	}
+	if (rc == 0) {
+		rc = drip_sql_rows_infer(ctx, plan->sql, input, &inferred, ret_edges, ret_count,
+					 err);
+		if (rc != 0) {
+			drip_error_option(err, "columns");
+			blame(ctx, config, input, err);
+		}
+	}
+	if (rc == 0) {
+		rc = make_output(config, input, inferred, plan, err);
+		drip_schema_unref(inferred);
+		if (rc != 0 && ret_edges != NULL) {
+			free(*ret_edges);
+			*ret_edges = NULL;
+		}
+	}
+	if (rc != 0) {
+		destroy_plan(plan);
+		return rc;
+	}
+	*ret = plan;
+	return 0;
+}
+
+static int derive_open(struct drip_ctx *ctx, const void *config, void **ret_self,
+		       struct drip_error *err)
+{
+	struct derive *d = calloc(1, sizeof(*d));
+
+	if (d == NULL) {
+		return drip_error_nomem(err, sizeof(*d));
+	}
+	d->ctx = ctx;
+	d->config = config;
+	d->plans.destroy = destroy_plan;
+	pthread_mutex_init(&d->lock, NULL);
+	*ret_self = d;
+	return 0;
+}
+
+static void derive_close(void *self)
+{
+	struct derive *d = self;
+
+	drip_plans_finish(&d->plans);
+	pthread_mutex_destroy(&d->lock);
+	free(d);
+}
+
+static void set_running(struct derive *d, struct drip_sql_rows *rows)
+{
+	pthread_mutex_lock(&d->lock);
+	d->running = rows;
+	pthread_mutex_unlock(&d->lock);
+}
+
+static void derive_interrupt(void *self)
+{
+	struct derive *d = self;
+
+	pthread_mutex_lock(&d->lock);
+	if (d->running != NULL) {
+		d->running->sql->interrupt(d->running->session);
+	}
+	pthread_mutex_unlock(&d->lock);
+}
+
+static int derive_negotiate(struct drip_ctx *ctx, const void *config,
+			    const struct drip_schema *input, struct drip_negotiated *ret,
+			    struct drip_error *err)
+{
+	struct drip_lineage_edge *found = NULL;
+	uint32_t found_count = 0;
+	struct plan *plan;
+	size_t size;
+	int rc = make_plan(ctx, config, input, &plan, &found, &found_count, err);
+
+	if (rc != 0) {
+		return rc;
+	}
+	size = (plan->output->columns_count + (size_t)found_count + 1) * sizeof(*ret->edges);
+	ret->edges = malloc(size);
+	for (uint32_t i = 0; ret->edges != NULL && i < plan->output->columns_count; i++) {
+		uint32_t source = plan->source[i];
+
+		if (source < plan->computed) {
+			ret->edges[ret->edges_count++] =
+				(struct drip_lineage_edge){i, source, DRIP_LINEAGE_IDENTITY};
+			continue;
+		}
+		for (uint32_t j = 0; j < found_count; j++) {
+			if (found[j].output == source - plan->computed &&
+			    found[j].input < plan->computed) {
+				ret->edges[ret->edges_count++] = (struct drip_lineage_edge){
+					i, found[j].input, found[j].kind};
+			}
+		}
+	}
+	if (ret->edges == NULL) {
+		rc = drip_error_nomem(err, size);
+	} else {
+		ret->output = drip_schema_ref(plan->output);
+	}
+	free(found);
+	destroy_plan(plan);
+	return rc;
+}
+
+/* What the statement yielded for the rows of one batch. */
+struct result {
+	struct drip_schema *schema;
+	struct ArrowArray *columns;
+	int64_t rows;
+};
+
+static void result_finish(struct result *r)
+{
+	for (uint32_t i = 0; r->columns != NULL && i < r->schema->columns_count; i++) {
+		if (r->columns[i].release != NULL) {
+			r->columns[i].release(&r->columns[i]);
+		}
+	}
+	free(r->columns);
+	drip_schema_unref(r->schema);
+	memset(r, 0, sizeof(*r));
+}
+
+static bool in_order(const struct result *r, int64_t rows)
+{
+	const struct ArrowArray *column = &r->columns[r->schema->columns_count - 1];
+	const int64_t *numbers = (const int64_t *)column->buffers[1] + column->offset;
+
+	if (r->rows != rows) {
+		return false;
+	}
+	for (int64_t i = 0; i < rows; i++) {
+		if (numbers[i] != i) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static int run(struct plan *plan, const struct drip_batch *batch, struct result *r,
+	       struct drip_error *err)
+{
+	for (;;) {
+		int rc = drip_sql_rows_run(&plan->rows,
+					   plan->ordered ? plan->ordered_sql : plan->sql, batch,
+					   &r->schema, &r->columns, &r->rows, err);
+
+		if (rc != 0 || in_order(r, batch->rows)) {
+			return rc;
+		}
+		result_finish(r);
+		if (plan->ordered) {
+			return drip_error_set(err, -EIO, "derive.rows_lost",
+					      "the expressions do not yield one row for each row");
+		}
+		plan->ordered = true;
+	}
+}
+
+/* Halves the rows until those are found whose values make an expression fail; rejects them and
+ * marks them in `bad`. `first` is why all of `batch` failed. */
+static int find_bad(struct derive *d, struct plan *plan, const struct drip_batch *batch,
+		    uint8_t *bad, const struct drip_error *first, struct drip_error *err)
+{
+	int64_t middle = batch->rows / 2, starts[3] = {0, middle, batch->rows};
+	int rc = 0;
+
+	if (batch->rows == 1) {
+		*bad = 1;
+		return drip_reject(d->ctx, batch, 0, first, err);
+	}
+	for (int i = 0; rc == 0 && i < 2; i++) {
+		struct drip_error reason = DRIP_ERROR_INIT;
+		struct result r = {0};
+		struct drip_batch *half;
+
+		rc = drip_batch_slice(batch, starts[i], starts[i + 1] - starts[i], &half, err);
+		if (rc != 0) {
+			break;
+		}
+		rc = run(plan, half, &r, &reason);
+		result_finish(&r);
+		if (rc != 0 && drip_sql_rows_is_data_error(rc, &reason)) {
+			rc = find_bad(d, plan, half, bad + starts[i], &reason, err);
+		} else if (rc != 0 && err != NULL) {
+			*err = reason;
+		}
+		drip_batch_unref(half);
+	}
+	return rc;
+}
+
+/* (gives) `batch` without the rows that fail; NULL where none is left. */
+static int without_bad(struct derive *d, struct plan *plan, const struct drip_batch *batch,
+		       const struct drip_error *first, struct drip_batch **ret,
+		       struct drip_error *err)
+{
+	uint8_t *bad = calloc((size_t)batch->rows + 1, 1);
+	int64_t *rows = malloc(((size_t)batch->rows + 1) * sizeof(*rows)), count = 0;
+	int rc;
+
+	*ret = NULL;
+	rc = bad == NULL || rows == NULL
+		     ? drip_error_nomem(err, (size_t)batch->rows * sizeof(*rows))
+		     : find_bad(d, plan, batch, bad, first, err);
+	for (int64_t row = 0; rc == 0 && row < batch->rows; row++) {
+		rows[count] = row;
+		count += bad[row] == 0;
+	}
+	if (rc == 0 && count > 0) {
+		rc = drip_batch_take(batch, rows, count, ret, err);
+	}
+	free(bad);
+	free(rows);
+	return rc;
+}
+
+/* (gives) the batch with the columns of `r` (moved out of it) in place. */
+static int assemble(const struct plan *plan, const struct drip_batch *batch, struct result *r,
+		    struct drip_batch **ret, struct drip_error *err)
+{
+	uint32_t count = plan->output->columns_count, done = 0;
+	struct ArrowArray *columns = calloc(count + 1, sizeof(*columns));
+	int rc = columns == NULL ? drip_error_nomem(err, (count + 1) * sizeof(*columns)) : 0;
+
+	while (rc == 0 && done < count) {
+		uint32_t source = plan->source[done];
+
+		if (source < plan->computed) {
+			rc = drip_column_share(batch, source, &columns[done], err);
+		} else {
+			columns[done] = r->columns[source - plan->computed];
+			r->columns[source - plan->computed].release = NULL;
+		}
+		done += rc == 0;
+	}
+	if (rc == 0) {
+		rc = drip_batch_derive(batch, plan->output, columns, ret, err);
+	} else {
+		while (done-- > 0) {
+			columns[done].release(&columns[done]);
+		}
+	}
+	free(columns);
+	return rc;
+}
+
+/* Takes the batch. */
+static int derive_rows(struct derive *d, struct plan *plan, struct drip_batch *batch,
+		       struct drip_error *err)
+{
+	struct drip_error reason = DRIP_ERROR_INIT;
+	struct drip_batch *derived, *good;
+	struct result r = {0};
+	int rc = run(plan, batch, &r, &reason);
+
+	if (rc != 0 && drip_sql_rows_is_data_error(rc, &reason)) {
+		rc = without_bad(d, plan, batch, &reason, &good, err);
+		if (rc == 0 && good == NULL) {
+			return drip_emit_mark(d->ctx, batch, err);
+		}
+		if (rc == 0) {
+			drip_batch_unref(batch);
+			batch = good;
+			rc = run(plan, batch, &r, err);
+		}
+	} else if (rc != 0 && err != NULL) {
+		*err = reason;
+	}
+	if (rc == 0) {
+		rc = assemble(plan, batch, &r, &derived, err);
+	}
+	result_finish(&r);
+	drip_batch_unref(batch);
+	return rc != 0 ? rc : drip_emit(d->ctx, derived, err);
+}
+
+static int find_plan(struct derive *d, const struct drip_schema *schema, struct plan **ret,
+		     struct drip_error *err)
+{
+	int rc;
+
+	*ret = drip_plans_find(&d->plans, schema);
+	if (*ret != NULL) {
+		return 0;
+	}
+	rc = make_plan(d->ctx, d->config, schema, ret, NULL, NULL, err);
+	if (rc != 0) {
+		return rc;
+	}
+	rc = drip_sql_rows_open(&(*ret)->rows, d->ctx, err);
+	if (rc != 0) {
+		destroy_plan(*ret);
+		return rc;
+	}
+	return drip_plans_put(&d->plans, schema, *ret, err);
+}
+
+static int derive_process(void *self, struct drip_batch *batch, struct drip_error *err)
+{
+	struct derive *d = self;
+	struct drip_batch *control;
+	struct plan *plan;
+	int rc;
+
+	if (batch->schema == NULL) {
+		return drip_emit(d->ctx, batch, err);
+	}
+	rc = find_plan(d, batch->schema, &plan, err);
+	if (rc != 0) {
+		drip_batch_unref(batch);
+		return rc;
+	}
+	if (batch->kind == DRIP_BATCH_ROWS) {
+		set_running(d, &plan->rows);
+		rc = derive_rows(d, plan, batch, err);
+		set_running(d, NULL);
+		return rc;
+	}
+	rc = drip_batch_with_schema(batch, plan->output, &control, err);
+	drip_batch_unref(batch);
+	return rc != 0 ? rc : drip_emit(d->ctx, control, err);
+}
+
+static const struct drip_transform_ops ops = {
+	.struct_size = sizeof(ops),
+	.open = derive_open,
+	.close = derive_close,
+	.interrupt = derive_interrupt,
+	.negotiate = derive_negotiate,
+	.process = derive_process,
+};
+
+static const struct drip_component component = {
+	.struct_size = sizeof(component),
+	.kind = DRIP_KIND_TRANSFORM,
+	.name = "derive",
+	.summary = "Columns computed by SQL expressions",
+	.description = "Each row is computed from itself alone: aggregates are refused, and window "
+		       "functions would see one batch, whose size is not defined.",
+	.schema_notes = "The table with the derived columns, nullable, each with the highest class "
+			"among the columns that its expression reads.",
+	.guarantees =
+		"Row for row, in order. A row whose values make an expression fail goes to the "
+		"on_error policy of the stage, alone; the rest of its batch passes. Use no "
+		"function that differs from call to call: a replay would differ.",
+	.since = "0.1.0",
+	.stability = DRIP_STABLE,
+	.config_size = sizeof(struct derive_config),
+	.options = options,
+	.options_count = DRIP_COUNT(options),
+	.ops = &ops,
+};
+
+DRIP_PLUGIN("derive", DRIP_SDK_VERSION, "Transform that computes columns", &component);

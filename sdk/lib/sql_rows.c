@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SQL over the rows of batches, through the process's DuckDB. Thread: the caller's. */
+#include <dripline/transform.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define ENGINE "@duckdb"
+#define TABLE  "input"
+
+/* (gives) `input` with the column that numbers rows. */
+static int add_row_column(const struct drip_schema *input, struct drip_schema **ret,
+			  struct drip_error *err)
+{
+	struct drip_column row = {
+		.struct_size = sizeof(row),
+		.type = DRIP_TYPE_INT64,
+		.name = DRIP_ROW_COLUMN,
+	};
+	struct drip_schema_builder b;
+
+	drip_schema_builder_from(&b, input);
+	drip_schema_builder_add(&b, &row);
+	return drip_schema_builder_build(&b, ret, err);
+}
+
+int drip_sql_rows_infer(struct drip_ctx *ctx, const char *text, const struct drip_schema *input,
+			struct drip_schema **ret_schema, struct drip_lineage_edge **ret_edges,
+			uint32_t *ret_edges_count, struct drip_error *err)
+{
+	struct drip_schema *numbered;
+	const struct drip_sql *sql;
+	const void *interface;
+	void *object;
+	int rc = add_row_column(input, &numbered, err);
+
+	if (rc != 0) {
+		return rc;
+	}
+	rc = ctx->host->connection_get(ctx, ENGINE, DRIP_SQL_INTERFACE, &interface, &object, err);
+	if (rc == 0) {
+		sql = (const struct drip_sql *)interface;
+		if (!DRIP_HAS(sql, infer_lineage) || sql->infer_lineage == NULL) {
+			rc = drip_error_set(err, -ENOTSUP, "sql.no_infer",
+					    "the SQL engine cannot tell the types of a query");
+		} else if (ret_edges != NULL) {
+			rc = sql->infer_lineage(object, text, TABLE, numbered, ret_schema,
+						ret_edges, ret_edges_count, err);
+		} else {
+			rc = sql->infer(object, text, TABLE, numbered, ret_schema, err);
+		}
+		ctx->host->connection_put(ctx, ENGINE, DRIP_SQL_INTERFACE, object);
+	}
+	drip_schema_unref(numbered);
+	return rc;
+}
+
+int drip_sql_rows_open(struct drip_sql_rows *r, struct drip_ctx *ctx, struct drip_error *err)
+{
+	const void *interface;
+	int rc = ctx->host->connection_get(ctx, ENGINE, DRIP_SQL_INTERFACE, &interface, &r->object,
+					   err);
+
+	if (rc != 0) {
+		return rc;
+	}
+	r->ctx = ctx;
+	r->sql = (const struct drip_sql *)interface;
+	r->session = NULL;
+	rc = r->sql->session_open(r->object, &r->session, err);
+	if (rc != 0) {
+		drip_sql_rows_close(r);
+	}
+	return rc;
+}
+
+void drip_sql_rows_close(struct drip_sql_rows *r)
+{
+	if (r->ctx == NULL) {
+		return;
+	}
+	if (r->session != NULL) {
+		r->sql->session_close(r->session);
+	}
+	r->ctx->host->connection_put(r->ctx, ENGINE, DRIP_SQL_INTERFACE, r->object);
+	r->ctx = NULL;
+	r->session = NULL;
+}
+
+int drip_sql_rows_run(struct drip_sql_rows *r, const char *text, const struct drip_batch *batch,
+		      struct drip_schema **ret_schema, struct ArrowArray **ret_columns,
+		      int64_t *ret_rows, struct drip_error *err)
+{
+	struct drip_error ignored;
+	int rc = r->sql->bind(r->session, TABLE, batch, NULL, DRIP_ROW_COLUMN, err);
+
+	if (rc != 0) {
+		return rc;
+	}
+	rc = drip_sql_collect(r->sql, r->session, text, NULL, ret_schema, ret_columns, ret_rows,
+			      err);
+	(void)!r->sql->bind(r->session, TABLE, NULL, NULL, NULL, &ignored);
+	return rc;
+}
+
+bool drip_sql_rows_is_data_error(int rc, const struct drip_error *err)
+{
+	return !err->retryable && (rc == -EINVAL || rc == -ERANGE);
+}
