@@ -112,7 +112,7 @@ e2e_pipeline() {
 		commit: {interval: 20ms}
 		source: {plugin: mysql, connection: shop, tables: ["luckyus_salesorder.*"]}
 		sinks:
-		  - {plugin: warehouse, connection: dwh, mode: mirror}
+		  - {plugin: warehouse, connection: dwh, mode: mirror, schema: luckyus_salesorder}
 		  - {plugin: lake, path: $dir/lake}
 	YAML
 	printf '%s\n' "$@"

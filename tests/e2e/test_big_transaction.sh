@@ -14,11 +14,11 @@ cat >"$dir/big.yaml" <<YAML
 settings: {state: $dir/state, memory: 128MiB}
 connections:
   shop: {plugin: mysql, host: 127.0.0.1, port: $E2E_PORT, user: $E2E_USER, password: $E2E_PASSWORD}
-  dwh: {plugin: duckdb, path: $dir/warehouse.duckdb, memory: 192MiB, threads: 1}
+  dwh: {plugin: duckdb, path: $dir/warehouse.duckdb, memory_limit: 192MiB, threads: 1}
 pipeline: big
 source: {plugin: mysql, connection: shop, tables: ["big.t"]}
 sinks:
-  - {plugin: warehouse, connection: dwh, mode: mirror}
+  - {plugin: warehouse, connection: dwh, mode: mirror, schema: big}
   - {plugin: lake, path: $dir/lake}
 YAML
 drip run "$dir/big.yaml" --until caught-up
