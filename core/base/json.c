@@ -257,3 +257,35 @@ void drip_json_error(struct drip_json *j, const struct drip_error *error)
 	drip_json_put_int(j, "errno", -error->rc);
 	drip_json_end_object(j);
 }
+
+/* Recursion is bounded by the reader's DRIP_JSON_DEPTH_MAX. */
+void drip_json_node(struct drip_json *j, const struct drip_json_node *node)
+{
+	bool object = node->type == DRIP_JSON_OBJECT;
+
+	switch (node->type) {
+	case DRIP_JSON_BOOL:
+		drip_json_bool(j, node->boolean);
+		break;
+	case DRIP_JSON_NUMBER:
+		separate(j);
+		drip_str_append_n(j->out, node->text, node->text_size);
+		break;
+	case DRIP_JSON_STRING:
+		drip_json_string_n(j, node->text, node->text_size);
+		break;
+	case DRIP_JSON_ARRAY:
+	case DRIP_JSON_OBJECT:
+		begin(j, object ? '{' : '[');
+		for (const struct drip_json_node *n = node->first; n != NULL; n = n->next) {
+			if (object) {
+				drip_json_key(j, n->key);
+			}
+			drip_json_node(j, n);
+		}
+		end(j, object ? '}' : ']');
+		break;
+	default:
+		drip_json_null(j);
+	}
+}

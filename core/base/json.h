@@ -80,4 +80,7 @@ int64_t drip_json_get_int(const struct drip_json_node *node, const char *key, in
 double drip_json_get_double(const struct drip_json_node *node, const char *key, double otherwise);
 bool drip_json_get_bool(const struct drip_json_node *node, const char *key, bool otherwise);
 
+/* Writes a node that was read, as it was: numbers keep their digits. */
+void drip_json_node(struct drip_json *j, const struct drip_json_node *node);
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Dead letters. A letter is the same as one that is there where pipeline, stage, position and row
- * are: the row is compared by a 128-bit hash of its text. */
+ * are: the row is compared by a 128-bit hash of its text. The later one replaces the earlier under a
+ * new id, so that a replayed letter which is rejected again is not dropped with its replay. */
 #include "store/internal.h"
 
 #include "base/alloc.h"
@@ -37,7 +38,7 @@ int drip_store_insert_letters(sqlite3 *db, const struct drip_dead_letter *letter
 		hash_row(l->row_json, hash);
 		rc = drip_store_run(
 			db, err,
-			"INSERT OR IGNORE INTO dead_letter (pipeline, stage, table_name, code, "
+			"INSERT OR REPLACE INTO dead_letter (pipeline, stage, table_name, code, "
 			"reason, row_json, row_hash, schema_json, op, source_partition, "
 			"position_order, position_text, wall_us)"
 			" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The control methods: the table, and those that ask the engine. Nothing here holds a value of an
+ * option or of a row, but for dlq and tap, which redact. */
+#include "serve/methods.h"
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/suggest.h"
+#include "serve/process.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+DRIP_DEFINE_AUTOPTR(drip_json_tree, drip_json_tree_destroy);
+
+int drip_call_string(const struct drip_call *call, const char *name, const char **ret,
+		     struct drip_error *err)
+{
+	*ret = drip_json_get_string(call->arguments, name, NULL);
+	if (*ret == NULL) {
+		return drip_error_set(err, -EINVAL, "control.missing_argument",
+				      "the argument \"%s\" is missing", name);
+	}
+	return 0;
+}
+
+static void put_time(struct drip_json *j, const char *key, int64_t wall_us)
+{
+	char text[DRIP_CLOCK_TEXT_MAX];
+
+	drip_clock_format(wall_us, text, sizeof(text));
+	drip_json_put_string(j, key, text);
+}
+
+/* ---- status ---- */
+
+static void put_stage(struct drip_json *j, const struct drip_stage_stats *s)
+{
+	drip_json_begin_object(j);
+	drip_json_put_string(j, "id", s->id);
+	drip_json_put_string(j, "kind", drip_kind_name(s->kind));
+	drip_json_put_string(j, "component", s->component);
+	drip_json_put_int(j, "rows_in", s->rows_in);
+	drip_json_put_int(j, "rows_out", s->rows_out);
+	drip_json_put_int(j, "rows_filtered", s->rows_filtered);
+	drip_json_put_int(j, "rows_dead", s->rows_dead);
+	drip_json_put_int(j, "rows_in_flight", s->rows_in_flight);
+	drip_json_put_int(j, "batches_in", s->batches_in);
+	drip_json_put_uint(j, "bytes_in", s->bytes_in);
+	drip_json_put_uint(j, "queue_bytes", s->queue_bytes);
+	drip_json_put_uint(j, "queue_limit_bytes", s->queue_limit_bytes);
+	drip_json_put_double(j, "busy_seconds", (double)s->busy_us / 1e6);
+	drip_json_end_object(j);
+}
+
+static void put_seconds_or_null(struct drip_json *j, const char *key, int64_t us)
+{
+	drip_json_key(j, key);
+	if (us < 0) {
+		drip_json_null(j);
+	} else {
+		drip_json_double(j, (double)us / 1e6);
+	}
+}
+
+static void put_pipeline(struct drip_json *j, const struct drip_pipeline_stats *p)
+{
+	drip_json_begin_object(j);
+	drip_json_put_string(j, "name", p->name);
+	drip_json_put_string(j, "state", drip_pipeline_state_name(p->state));
+	drip_json_put_uint(j, "epoch", p->epoch);
+	drip_json_put_int(j, "commits", p->commits);
+	drip_json_put_int(j, "retries", p->retries);
+	drip_json_put_bool(j, "caught_up", p->caught_up);
+	drip_json_put_string(j, "position", p->position);
+	put_seconds_or_null(j, "lag_seconds", p->lag_us);
+	put_seconds_or_null(j, "checkpoint_age_seconds", p->checkpoint_age_us);
+	drip_json_put_int(j, "rows_in", p->rows_in);
+	drip_json_put_int(j, "rows_out", p->rows_out);
+	drip_json_put_int(j, "rows_filtered", p->rows_filtered);
+	drip_json_put_int(j, "rows_dead", p->rows_dead);
+	drip_json_put_int(j, "rows_in_flight", p->rows_in_flight);
+	if (p->last_error.rc != 0) {
+		drip_json_key(j, "last_error");
+		drip_json_error(j, &p->last_error);
+	}
+	drip_json_key(j, "stages");
+	drip_json_begin_array(j);
+	for (uint32_t i = 0; i < p->stages_count; i++) {
+		put_stage(j, &p->stages[i]);
+	}
+	drip_json_end_array(j);
+	drip_json_end_object(j);
+}
+
+static int unknown_pipeline(const char *name, struct drip_error *err)
+{
+	drip_error_set(err, -ENOENT, "control.unknown_pipeline", "there is no pipeline \"%s\"",
+		       name);
+	drip_error_hint(err, "`dripline status` lists the pipelines.");
+	return -ENOENT;
+}
+
+static int method_status(struct drip_call *call, struct drip_error *err)
+{
+	const char *only = drip_json_get_string(call->arguments, "pipeline", NULL);
+	struct drip_json *j = &call->json;
+	struct drip_pipeline_stats *stats = NULL;
+	size_t count = 0, shown = 0;
+	int rc = drip_engine_stats(call->app->engine, &stats, &count, err);
+
+	if (rc < 0) {
+		return rc;
+	}
+	drip_json_begin_object(j);
+	drip_json_put_string(j, "version", DRIP_SDK_VERSION);
+	drip_json_put_int(j, "pid", getpid());
+	put_time(j, "started", call->app->started_wall_us);
+	put_time(j, "now", drip_clock_wall_us());
+	drip_json_put_double(j, "uptime_seconds",
+			     (double)(drip_clock_now_ns() - call->app->started_ns) / 1e9);
+	drip_json_put_uint(j, "rss_bytes", drip_process_rss_bytes());
+	drip_json_put_double(j, "cpu_seconds", drip_process_cpu_seconds());
+	drip_json_put_string(j, "state_dir", call->app->state_dir);
+	drip_json_key(j, "pipelines");
+	drip_json_begin_array(j);
+	for (size_t i = 0; i < count; i++) {
+		if (only == NULL || strcmp(only, stats[i].name) == 0) {
+			put_pipeline(j, &stats[i]);
+			shown++;
+		}
+	}
+	drip_json_end_array(j);
+	drip_json_end_object(j);
+	drip_engine_stats_free(stats, count);
+	return only != NULL && shown == 0 ? unknown_pipeline(only, err) : 0;
+}
+
+static void put_progress(const struct drip_progress *p, void *data)
+{
+	struct drip_json *j = data;
+
+	drip_json_begin_object(j);
+	drip_json_put_string(j, "pipeline", p->pipeline);
+	drip_json_put_string(j, "stage", p->stage);
+	drip_json_put_string(j, "table", p->table);
+	drip_json_put_uint(j, "done", p->done);
+	drip_json_put_uint(j, "total", p->total);
+	drip_json_end_object(j);
+}
+
+static int method_progress(struct drip_call *call, struct drip_error *err)
+{
+	drip_json_begin_array(&call->json);
+	drip_engine_visit_progress(call->app->engine, put_progress, &call->json);
+	drip_json_end_array(&call->json);
+	return 0;
+}
+
+static int method_live(struct drip_call *call, struct drip_error *err)
+{
+	drip_json_begin_object(&call->json);
+	drip_json_put_bool(&call->json, "live", true);
+	drip_json_end_object(&call->json);
+	return 0;
+}
+
+static int method_ready(struct drip_call *call, struct drip_error *err)
+{
+	struct drip_error reason = DRIP_ERROR_INIT;
+	int rc = drip_engine_ready(call->app->engine, &reason);
+
+	drip_json_begin_object(&call->json);
+	drip_json_put_bool(&call->json, "ready", rc == 0);
+	if (rc < 0) {
+		drip_json_key(&call->json, "reason");
+		drip_json_error(&call->json, &reason);
+	}
+	drip_json_end_object(&call->json);
+	return 0;
+}
+
+/* ---- what changes something: on the loop thread ---- */
+
+static int do_pause(struct drip_app *app, struct drip_app_job *job, struct drip_error *err)
+{
+	return drip_engine_pause(app->engine, job->name, err);
+}
+
+static int do_resume(struct drip_app *app, struct drip_app_job *job, struct drip_error *err)
+{
+	return drip_engine_resume(app->engine, job->name, err);
+}
+
+static int on_pipeline(struct drip_call *call, const char *action,
+		       int (*run)(struct drip_app *, struct drip_app_job *, struct drip_error *),
+		       struct drip_error *err)
+{
+	struct drip_app_job *job = drip_app_job_new();
+	const char *pipeline;
+	int rc;
+
+	if (job == NULL) {
+		return drip_error_nomem(err, sizeof(*job));
+	}
+	rc = drip_call_string(call, "pipeline", &pipeline, err);
+	if (rc == 0) {
+		snprintf(job->name, sizeof(job->name), "%s", pipeline);
+		job->run = run;
+		rc = drip_app_call(call->app, job, DRIP_METHOD_TIMEOUT_MS, err);
+	}
+	drip_app_job_unref(call->app, job);
+	if (rc < 0) {
+		return rc;
+	}
+	rc = drip_store_audit(call->app->store, call->actor, action, pipeline, "", err);
+	drip_json_begin_object(&call->json);
+	drip_json_put_string(&call->json, "pipeline", pipeline);
+	drip_json_put_string(&call->json, "done", action);
+	drip_json_end_object(&call->json);
+	return rc;
+}
+
+static int method_pause(struct drip_call *call, struct drip_error *err)
+{
+	return on_pipeline(call, "pause", do_pause, err);
+}
+
+static int method_resume(struct drip_call *call, struct drip_error *err)
+{
+	return on_pipeline(call, "resume", do_resume, err);
+}
+
+static void on_reloaded(struct drip_app *app, int rc, const struct drip_error *error,
+			const struct drip_findings *findings, void *data)
+{
+	struct drip_app_job *job = data;
+	struct drip_error first = *error;
+
+	if (rc < 0 && findings->count != 0) {
+		const struct drip_finding *f = &findings->items[0];
+
+		drip_error_hint(&first, "The first is %s:%d:%d: %.180s.", f->file, f->line,
+				f->column, f->message);
+	}
+	drip_app_job_finish(app, job, rc < 0 ? &first : NULL);
+}
+
+static int do_reload(struct drip_app *app, struct drip_app_job *job, struct drip_error *err)
+{
+	return drip_app_reload(app, on_reloaded, job, err);
+}
+
+#define RELOAD_TIMEOUT_MS 60000
+
+static int method_reload(struct drip_call *call, struct drip_error *err)
+{
+	struct drip_app_job *job = drip_app_job_new();
+	int rc;
+
+	if (job == NULL) {
+		return drip_error_nomem(err, sizeof(*job));
+	}
+	job->run = do_reload;
+	job->asynchronous = true;
+	rc = drip_app_call(call->app, job, RELOAD_TIMEOUT_MS, err);
+	drip_app_job_unref(call->app, job);
+	if (rc == 0) {
+		rc = drip_store_audit(call->app->store, call->actor, "reload", "", "", err);
+		drip_json_begin_object(&call->json);
+		drip_json_put_bool(&call->json, "reloaded", true);
+		drip_json_end_object(&call->json);
+	}
+	return rc;
+}
+
+/* ---- the store ---- */
+
+static int put_checkpoint(const struct drip_store_checkpoint *c, void *data)
+{
+	struct drip_json *j = data;
+
+	drip_json_begin_object(j);
+	drip_json_put_string(j, "pipeline", c->pipeline);
+	drip_json_put_string(j, "partition", c->partition);
+	drip_json_put_string(j, "position", c->text);
+	drip_json_put_uint(j, "epoch", c->epoch);
+	put_time(j, "committed", c->committed_us);
+	drip_json_end_object(j);
+	return 0;
+}
+
+int drip_checkpoints_render(struct drip_store *store, const char *pipeline, struct drip_json *json,
+			    struct drip_error *err)
+{
+	int rc;
+
+	drip_json_begin_array(json);
+	rc = drip_store_visit_checkpoints(store, pipeline, put_checkpoint, json, err);
+	drip_json_end_array(json);
+	return rc;
+}
+
+static int method_checkpoint_show(struct drip_call *call, struct drip_error *err)
+{
+	return drip_checkpoints_render(call->app->store,
+				       drip_json_get_string(call->arguments, "pipeline", NULL),
+				       &call->json, err);
+}
+
+static bool at_rest(enum drip_pipeline_state state)
+{
+	return state == DRIP_PIPELINE_STOPPED || state == DRIP_PIPELINE_FINISHED ||
+	       state == DRIP_PIPELINE_FAILED || state == DRIP_PIPELINE_WAITING;
+}
+
+static int check_at_rest(struct drip_app *app, const char *pipeline, struct drip_error *err)
+{
+	struct drip_pipeline_stats *stats = NULL;
+	size_t count = 0;
+	int rc = drip_engine_stats(app->engine, &stats, &count, err);
+
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		if (strcmp(stats[i].name, pipeline) == 0 && !at_rest(stats[i].state)) {
+			rc = drip_error_set(err, -EBUSY, "control.pipeline_runs",
+					    "cannot reset the checkpoint of \"%s\": it is %s",
+					    pipeline, drip_pipeline_state_name(stats[i].state));
+			drip_error_hint(err, "Stop the daemon, reset, and start it again.");
+		}
+	}
+	if (stats != NULL) {
+		drip_engine_stats_free(stats, count);
+	}
+	return rc;
+}
+
+static int method_checkpoint_reset(struct drip_call *call, struct drip_error *err)
+{
+	const char *pipeline;
+	int rc = drip_call_string(call, "pipeline", &pipeline, err);
+
+	rc = rc == 0 ? check_at_rest(call->app, pipeline, err) : rc;
+	rc = rc == 0 ? drip_store_reset_checkpoint(call->app->store, pipeline, call->actor, err)
+		     : rc;
+	if (rc == 0) {
+		drip_json_begin_object(&call->json);
+		drip_json_put_string(&call->json, "pipeline", pipeline);
+		drip_json_put_bool(&call->json, "reset", true);
+		drip_json_end_object(&call->json);
+	}
+	return rc;
+}
+
+static int put_run(const struct drip_store_run *r, void *data)
+{
+	static const char *const names[] = {"", "running", "succeeded", "failed", "stopped"};
+	struct drip_json *j = data;
+
+	drip_json_begin_object(j);
+	drip_json_put_string(j, "id", r->id);
+	drip_json_put_string(j, "pipeline", r->pipeline);
+	drip_json_put_string(j, "state", (unsigned)r->state < 5 ? names[r->state] : "");
+	put_time(j, "begun", r->begun_us);
+	if (r->ended_us != 0) {
+		put_time(j, "ended", r->ended_us);
+	}
+	if (r->code[0] != '\0') {
+		drip_json_put_string(j, "code", r->code);
+		drip_json_put_string(j, "message", r->message);
+	}
+	drip_json_end_object(j);
+	return 0;
+}
+
+static int method_runs(struct drip_call *call, struct drip_error *err)
+{
+	int64_t limit = drip_json_get_int(call->arguments, "limit", 100);
+	int rc;
+
+	limit = limit < 1 || limit > DRIP_STORE_RUNS_KEPT ? DRIP_STORE_RUNS_KEPT : limit;
+	drip_json_begin_array(&call->json);
+	rc = drip_store_visit_runs(call->app->store,
+				   drip_json_get_string(call->arguments, "pipeline", NULL), limit,
+				   put_run, &call->json, err);
+	drip_json_end_array(&call->json);
+	return rc;
+}
+
+/* ---- dispatch ---- */
+
+static const struct {
+	const char *name;
+	drip_method *run;
+} methods[] = {
+	{"checkpoint.reset", method_checkpoint_reset},
+	{"checkpoint.show", method_checkpoint_show},
+	{"dlq.drop", drip_method_dlq_drop},
+	{"dlq.list", drip_method_dlq_list},
+	{"dlq.replay", drip_method_dlq_replay},
+	{"dlq.show", drip_method_dlq_show},
+	{"lineage", drip_method_lineage},
+	{"live", method_live},
+	{"metrics", drip_method_metrics},
+	{"pause", method_pause},
+	{"progress", method_progress},
+	{"ready", method_ready},
+	{"reload", method_reload},
+	{"resume", method_resume},
+	{"runs", method_runs},
+	{"status", method_status},
+	{"tap", drip_method_tap},
+};
+
+static int unknown_method(const char *name, struct drip_error *err)
+{
+	struct drip_suggestion s = {.wrong = name};
+	char hint[160];
+	int rc = drip_error_set(err, -EOPNOTSUPP, "control.unknown_method",
+				"there is no method \"%.64s\"", name);
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		drip_suggestion_offer(&s, methods[i].name);
+	}
+	drip_error_hint(err, "%s",
+			drip_suggestion_hint(&s, "See the guide for operators.", hint,
+					     sizeof(hint)));
+	return rc;
+}
+
+static int parse_arguments(const char *text, struct drip_json_tree **ret, struct drip_error *err)
+{
+	size_t size = strlen(text);
+	int rc;
+
+	if (size > DRIP_METHOD_ARGUMENTS_MAX) {
+		return drip_error_set(err, -E2BIG, "control.request_too_large",
+				      "cannot take arguments of more than %d bytes",
+				      DRIP_METHOD_ARGUMENTS_MAX);
+	}
+	rc = drip_json_parse(text, size, ret, err);
+	if (rc == 0 && drip_json_root(*ret)->type != DRIP_JSON_OBJECT) {
+		rc = drip_error_set(err, -EINVAL, "control.bad_request",
+				    "arguments must be a JSON object");
+	}
+	return rc;
+}
+
+int drip_methods_call(struct drip_app *app, const char *actor, const char *method,
+		      const char *arguments_json, char **ret_text, struct drip_error *err)
+{
+	drip_autoptr(drip_json_tree) tree = NULL;
+	drip_autostr out = DRIP_STR_INIT;
+	struct drip_call call = {.app = app, .actor = actor, .out = &out};
+	int rc = 0;
+
+	if (arguments_json != NULL && arguments_json[0] != '\0') {
+		rc = parse_arguments(arguments_json, &tree, err);
+		if (rc < 0) {
+			return rc;
+		}
+		call.arguments = drip_json_root(tree);
+	}
+	drip_json_init(&call.json, &out);
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		if (strcmp(methods[i].name, method) == 0) {
+			rc = methods[i].run(&call, err);
+			return rc < 0 ? rc : drip_str_steal(&out, ret_text, err);
+		}
+	}
+	return unknown_method(method, err);
+}

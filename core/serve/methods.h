@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control methods: what the control socket, and services through host->control, can ask of the
+ * running program. Each takes JSON arguments and gives JSON; `metrics` gives Prometheus text.
+ *
+ *	status {pipeline?}            ready {}   live {}   metrics {}   progress {}
+ *	pause {pipeline}              resume {pipeline}    reload {}
+ *	runs {pipeline?, limit?}
+ *	tap {pipeline, stage?, limit?, timeout_ms?, reveal?}   collects and ends; the socket streams
+ *	checkpoint.show {pipeline?}   checkpoint.reset {pipeline}
+ *	lineage {table, column?, format?}
+ *	dlq.list {pipeline?, stage?, limit?, reveal?}   dlq.show {id, reveal?}
+ *	dlq.replay {ids? | pipeline, stage?}            dlq.drop {ids? | pipeline, stage?}
+ *
+ * Thread: any but the loop thread, since they wait for it; they may block.
+ */
+#ifndef DRIPLINE_SERVE_METHODS_H
+#define DRIPLINE_SERVE_METHODS_H
+
+#include "base/json.h"
+#include "serve/app.h"
+
+#define DRIP_METHOD_ARGUMENTS_MAX 65536 /* bytes */
+#define DRIP_METHOD_TIMEOUT_MS    10000 /* of a call to the loop thread */
+
+/* `actor` is who asks, for the audit. `arguments_json` may be NULL or "". (gives) *ret_text. */
+int drip_methods_call(struct drip_app *app, const char *actor, const char *method,
+		      const char *arguments_json, char **ret_text, struct drip_error *err)
+	DRIP_MUST_CHECK;
+
+/* What a method works with: writes its result to `out`. */
+struct drip_call {
+	struct drip_app *app;
+	const char *actor;
+	const struct drip_json_node *arguments; /* an object, or NULL */
+	struct drip_str *out;
+	struct drip_json json; /* writes to `out` */
+};
+
+typedef int drip_method(struct drip_call *call, struct drip_error *err);
+
+/* (borrowed) A string argument; method.missing_argument where it is not there. */
+int drip_call_string(const struct drip_call *call, const char *name, const char **ret,
+		     struct drip_error *err) DRIP_MUST_CHECK;
+
+drip_method drip_method_metrics;                     /* metrics.c */
+drip_method drip_method_lineage;                     /* lineage.c */
+drip_method drip_method_dlq_list, drip_method_dlq_show, drip_method_dlq_replay,
+	drip_method_dlq_drop;                        /* letters.c */
+drip_method drip_method_tap;                         /* tap.c */
+
+/* The same over a store alone, for the command line without a daemon. `out` gets JSON, but for
+ * lineage in the formats text and dot. */
+int drip_lineage_render(struct drip_store *store, const char *job_namespace, const char *table,
+			const char *column, const char *format, struct drip_str *out,
+			struct drip_error *err) DRIP_MUST_CHECK;
+int drip_checkpoints_render(struct drip_store *store, const char *pipeline, struct drip_json *json,
+			    struct drip_error *err) DRIP_MUST_CHECK;
+int drip_letters_render(struct drip_store *store, const struct drip_store_letters *which,
+			bool with_rows, bool reveal, struct drip_json *json,
+			struct drip_error *err) DRIP_MUST_CHECK;
+
+#endif
