@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COMMAND(name) int drip_cmd_##name(int argc, char **argv) __attribute__((weak))
+#define COMMAND(name) drip_command_run drip_cmd_##name __attribute__((weak))
 
 COMMAND(run);
 COMMAND(daemon);

@@ -274,8 +274,7 @@ static void setup_logger(struct drip_app *app, const struct drip_settings *setti
 	    drip_logger_level_parse(app->options.log_level, &level) < 0) {
 		level = settings->log_level;
 	}
-	drip_logger_setup(level,
-			  format != NULL ? strcmp(format, "json") == 0 : settings->log_json);
+	drip_logger_setup(level, format != NULL ? strcmp(format, "json") == 0 : settings->log_json);
 }
 
 static int apply_reload(struct drip_app *app, struct drip_app_reload *r, struct drip_error *err)

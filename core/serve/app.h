@@ -44,7 +44,8 @@ struct drip_app_job {
 	bool done;
 	int rc;
 	struct drip_error error;
-	const char *pipeline; /* (borrowed) from the caller, valid only until `done` is waited out */
+	const char
+		*pipeline; /* (borrowed) from the caller, valid only until `done` is waited out */
 	char name[256];
 	void *data; /* of `run`; freed by `release` with the job where that is set */
 	void (*release)(void *data);
@@ -68,7 +69,7 @@ struct drip_app {
 	pthread_mutex_t jobs_lock;
 	pthread_cond_t jobs_done;
 	struct drip_app_job *jobs, **jobs_tail;
-	int works; /* on the thread pool */
+	int works;    /* on the thread pool */
 	bool closing; /* under jobs_lock: no job is taken any more */
 	bool stopping, loop_open, signals_open;
 	int64_t started_wall_us;

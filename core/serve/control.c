@@ -210,8 +210,8 @@ static void on_lines(struct drip_row_tap *tap, void *data)
 static void take_lines(struct client *c, struct drip_str *out)
 {
 	const struct drip_text *t = &c->tap.lines;
-	bool room = uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe) <
-		    DRIP_CONTROL_UNSENT_MAX;
+	bool room =
+		uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe) < DRIP_CONTROL_UNSENT_MAX;
 	size_t start = 0;
 
 	for (size_t i = 0; i < t->size; i++) {

@@ -16,11 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LIST_LIMIT         100
-#define LIST_LIMIT_MAX     10000
-#define IDS_MAX            10000
-#define REPLAY_ROWS        1000 /* in one batch */
-#define REPLAY_TIMEOUT_MS  60000
+#define LIST_LIMIT        100
+#define LIST_LIMIT_MAX    10000
+#define IDS_MAX           10000
+#define REPLAY_ROWS       1000 /* in one batch */
+#define REPLAY_TIMEOUT_MS 60000
 
 DRIP_DEFINE_AUTOPTR(drip_json_tree, drip_json_tree_destroy);
 DRIP_DEFINE_AUTOPTR(drip_schema, drip_schema_unref);
@@ -135,8 +135,8 @@ int drip_method_dlq_list(struct drip_call *call, struct drip_error *err)
 
 	read_which(call, &which);
 	which.limit = drip_json_get_int(call->arguments, "limit", LIST_LIMIT);
-	which.limit = which.limit < 1 || which.limit > LIST_LIMIT_MAX ? LIST_LIMIT_MAX
-								      : which.limit;
+	which.limit =
+		which.limit < 1 || which.limit > LIST_LIMIT_MAX ? LIST_LIMIT_MAX : which.limit;
 	return drip_letters_render(call->app->store, &which, false, false, &call->json, err);
 }
 

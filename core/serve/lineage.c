@@ -32,10 +32,10 @@ struct edges {
 static int add_edge(const struct drip_store_edge *e, void *data)
 {
 	struct edges *all = data;
-	const char *from[TEXTS] = {e->record.pipeline,	     e->record.stage,
-				   e->record.input_namespace,  e->record.input_dataset,
-				   e->record.input_column,     e->record.output_namespace,
-				   e->record.output_dataset,   e->record.output_column};
+	const char *from[TEXTS] = {e->record.pipeline,        e->record.stage,
+				   e->record.input_namespace, e->record.input_dataset,
+				   e->record.input_column,    e->record.output_namespace,
+				   e->record.output_dataset,  e->record.output_column};
 	void *grown = all->items;
 	struct edge *to;
 
@@ -214,8 +214,8 @@ static void put_dataset_name(struct drip_json *j, const char *namespace, const c
 
 static void put_input_field(struct drip_json *j, const struct drip_lineage_record *r)
 {
-	static const char *const subtypes[] = {"TRANSFORMATION", "IDENTITY", "TRANSFORMATION",
-					       "AGGREGATION",	 "TRANSFORMATION", "FILTER"};
+	static const char *const subtypes[] = {"TRANSFORMATION", "IDENTITY",       "TRANSFORMATION",
+					       "AGGREGATION",    "TRANSFORMATION", "FILTER"};
 
 	drip_json_begin_object(j);
 	put_dataset_name(j, r->input_namespace, r->input_dataset);
@@ -223,8 +223,7 @@ static void put_input_field(struct drip_json *j, const struct drip_lineage_recor
 	drip_json_key(j, "transformations");
 	drip_json_begin_array(j);
 	drip_json_begin_object(j);
-	drip_json_put_string(j, "type",
-			     r->kind == DRIP_LINEAGE_INFLUENCE ? "INDIRECT" : "DIRECT");
+	drip_json_put_string(j, "type", r->kind == DRIP_LINEAGE_INFLUENCE ? "INDIRECT" : "DIRECT");
 	drip_json_put_string(j, "subtype", subtypes[(unsigned)r->kind < 6 ? r->kind : 0]);
 	drip_json_put_string(j, "description", kind_name(r->kind));
 	drip_json_put_bool(j, "masking", r->kind == DRIP_LINEAGE_MASK);

@@ -425,9 +425,9 @@ static int unknown_method(const char *name, struct drip_error *err)
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
 		drip_suggestion_offer(&s, methods[i].name);
 	}
-	drip_error_hint(err, "%s",
-			drip_suggestion_hint(&s, "See the guide for operators.", hint,
-					     sizeof(hint)));
+	drip_error_hint(
+		err, "%s",
+		drip_suggestion_hint(&s, "See the guide for operators.", hint, sizeof(hint)));
 	return rc;
 }
 

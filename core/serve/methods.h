@@ -25,8 +25,8 @@
 
 /* `actor` is who asks, for the audit. `arguments_json` may be NULL or "". (gives) *ret_text. */
 int drip_methods_call(struct drip_app *app, const char *actor, const char *method,
-		      const char *arguments_json, char **ret_text, struct drip_error *err)
-	DRIP_MUST_CHECK;
+		      const char *arguments_json, char **ret_text,
+		      struct drip_error *err) DRIP_MUST_CHECK;
 
 /* What a method works with: writes its result to `out`. */
 struct drip_call {
@@ -43,11 +43,11 @@ typedef int drip_method(struct drip_call *call, struct drip_error *err);
 int drip_call_string(const struct drip_call *call, const char *name, const char **ret,
 		     struct drip_error *err) DRIP_MUST_CHECK;
 
-drip_method drip_method_metrics;                     /* metrics.c */
-drip_method drip_method_lineage;                     /* lineage.c */
+drip_method drip_method_metrics; /* metrics.c */
+drip_method drip_method_lineage; /* lineage.c */
 drip_method drip_method_dlq_list, drip_method_dlq_show, drip_method_dlq_replay,
-	drip_method_dlq_drop;                        /* letters.c */
-drip_method drip_method_tap;                         /* tap.c */
+	drip_method_dlq_drop; /* letters.c */
+drip_method drip_method_tap;  /* tap.c */
 
 /* The same over a store alone, for the command line without a daemon. `out` gets JSON, but for
  * lineage in the formats text and dot. */

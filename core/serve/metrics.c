@@ -68,8 +68,8 @@ static void number(struct drip_str *out, double value)
 static void sample(struct drip_str *out, const char *name, const char *pipeline, const char *stage,
 		   const char *extra, double value)
 {
-	drip_str_appendf(out, "%s%s{pipeline=\"", strncmp(name, "dripline_", 9) == 0 ? "" : "dripline_",
-			 name);
+	drip_str_appendf(out, "%s%s{pipeline=\"",
+			 strncmp(name, "dripline_", 9) == 0 ? "" : "dripline_", name);
 	label_value(out, pipeline);
 	if (stage != NULL) {
 		drip_str_append(out, "\",stage=\"");

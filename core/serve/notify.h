@@ -6,7 +6,8 @@
 
 #include <dripline/error.h>
 
-/* Lines of KEY=VALUE, as "READY=1\nSTATUS=...". Failures are of no use to anyone and are dropped. */
+/* Lines of KEY=VALUE, as "READY=1\nSTATUS=...". Failures are of no use to anyone and are dropped.
+ */
 void drip_notify(const char *fmt, ...) DRIP_PRINTF(1, 2);
 /* "RELOADING=1" with the clock that Type=notify-reload needs. */
 void drip_notify_reloading(void);

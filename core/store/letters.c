@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Dead letters. A letter is the same as one that is there where pipeline, stage, position and row
- * are: the row is compared by a 128-bit hash of its text. The later one replaces the earlier under a
- * new id, so that a replayed letter which is rejected again is not dropped with its replay. */
+ * are: the row is compared by a 128-bit hash of its text. The later one replaces the earlier under
+ * a new id, so that a replayed letter which is rejected again is not dropped with its replay. */
 #include "store/internal.h"
 
 #include "base/alloc.h"

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dripline status, pause and resume. */
+#include "cli/commands.h"
+
+#include "base/cleanup.h"
+#include "cli/args.h"
+#include "cli/client.h"
+#include "cli/progress.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+DRIP_DEFINE_AUTOPTR(drip_json_tree, drip_json_tree_destroy);
+
+static const char *const formats[] = {"text", "json", NULL};
+
+/* {"pipeline": NAME}, or {} for NULL. */
+static void pipeline_arguments(struct drip_str *s, const char *pipeline)
+{
+	struct drip_json j;
+
+	drip_json_init(&j, s);
+	drip_json_begin_object(&j);
+	if (pipeline != NULL) {
+		drip_json_put_string(&j, "pipeline", pipeline);
+	}
+	drip_json_end_object(&j);
+}
+
+static const char *seconds_of(const struct drip_json_node *node, const char *key, char *buf,
+			      size_t size)
+{
+	return drip_format_seconds(drip_json_get_double(node, key, -1), buf, size);
+}
+
+static void print_pipeline(const struct drip_json_node *p)
+{
+	const struct drip_json_node *error = drip_json_get(p, "last_error");
+	char in[32], out[32], dead[32], lag[24], age[24];
+
+	printf("%-24s %-10s %15s %15s %10s %9s %9s  %s\n", drip_json_get_string(p, "name", ""),
+	       drip_json_get_string(p, "state", ""),
+	       drip_format_count(drip_json_get_int(p, "rows_in", 0), in, sizeof(in)),
+	       drip_format_count(drip_json_get_int(p, "rows_out", 0), out, sizeof(out)),
+	       drip_format_count(drip_json_get_int(p, "rows_dead", 0), dead, sizeof(dead)),
+	       seconds_of(p, "lag_seconds", lag, sizeof(lag)),
+	       seconds_of(p, "checkpoint_age_seconds", age, sizeof(age)),
+	       drip_json_get_string(p, "position", ""));
+	if (error != NULL) {
+		printf("  last error: %s [%s]\n", drip_json_get_string(error, "message", ""),
+		       drip_json_get_string(error, "code", ""));
+	}
+}
+
+static void print_stages(const struct drip_json_node *p)
+{
+	const struct drip_json_node *stages = drip_json_get(p, "stages");
+
+	printf("\n  %-10s %-24s %15s %15s %12s %10s %22s\n", "", "stage", "rows in", "rows out",
+	       "filtered", "dead", "queue");
+	for (const struct drip_json_node *s = stages != NULL ? stages->first : NULL; s != NULL;
+	     s = s->next) {
+		char in[32], out[32], filtered[32], dead[32], queue[24], limit[24], both[52];
+
+		snprintf(both, sizeof(both), "%s of %s",
+			 drip_format_bytes((uint64_t)drip_json_get_int(s, "queue_bytes", 0), queue,
+					   sizeof(queue)),
+			 drip_format_bytes((uint64_t)drip_json_get_int(s, "queue_limit_bytes", 0),
+					   limit, sizeof(limit)));
+		printf("  %-10s %-24s %15s %15s %12s %10s %22s\n",
+		       drip_json_get_string(s, "kind", ""), drip_json_get_string(s, "id", ""),
+		       drip_format_count(drip_json_get_int(s, "rows_in", 0), in, sizeof(in)),
+		       drip_format_count(drip_json_get_int(s, "rows_out", 0), out, sizeof(out)),
+		       drip_format_count(drip_json_get_int(s, "rows_filtered", 0), filtered,
+					 sizeof(filtered)),
+		       drip_format_count(drip_json_get_int(s, "rows_dead", 0), dead, sizeof(dead)),
+		       drip_json_get_int(s, "queue_limit_bytes", 0) != 0 ? both : "");
+	}
+}
+
+static void print_status(const struct drip_json_node *result, bool with_stages)
+{
+	const struct drip_json_node *pipelines = drip_json_get(result, "pipelines");
+	char up[24], rss[24];
+
+	printf("dripline %s, pid %lld, up %s, %s resident\n\n",
+	       drip_json_get_string(result, "version", ""),
+	       (long long)drip_json_get_int(result, "pid", 0),
+	       seconds_of(result, "uptime_seconds", up, sizeof(up)),
+	       drip_format_bytes((uint64_t)drip_json_get_int(result, "rss_bytes", 0), rss,
+				 sizeof(rss)));
+	printf("%-24s %-10s %15s %15s %10s %9s %9s  %s\n", "pipeline", "state", "rows in",
+	       "rows out", "dead", "lag", "commit", "position");
+	for (const struct drip_json_node *p = pipelines != NULL ? pipelines->first : NULL;
+	     p != NULL; p = p->next) {
+		print_pipeline(p);
+		if (with_stages) {
+			print_stages(p);
+		}
+	}
+}
+
+int drip_cmd_status(int argc, char **argv)
+{
+	drip_autoptr(drip_json_tree) tree = NULL;
+	drip_autostr arguments = DRIP_STR_INIT;
+	const struct drip_json_node *result;
+	const char *operands[1] = {NULL}, *state = NULL, *format = "text";
+	size_t count;
+	const struct drip_arg args[] = {{.name = "state", .text = &state},
+					{.name = "format", .text = &format, .choices = formats},
+					{.name = NULL}};
+	int status = drip_args_parse(argc, argv, args, operands, 0, 1, &count);
+
+	if (status != DRIP_EXIT_OK) {
+		return status;
+	}
+	pipeline_arguments(&arguments, operands[0]);
+	status = drip_client_ask("status", state, "status", drip_str_text(&arguments), &tree,
+				 &result);
+	if (status != DRIP_EXIT_OK) {
+		return status;
+	}
+	if (strcmp(format, "json") == 0) {
+		return drip_client_print_json(result);
+	}
+	print_status(result, operands[0] != NULL);
+	return DRIP_EXIT_OK;
+}
+
+static int on_pipeline(const char *command, int argc, char **argv)
+{
+	drip_autoptr(drip_json_tree) tree = NULL;
+	drip_autostr arguments = DRIP_STR_INIT;
+	const struct drip_json_node *result;
+	const char *operands[1] = {NULL}, *state = NULL;
+	size_t count;
+	const struct drip_arg args[] = {{.name = "state", .text = &state}, {.name = NULL}};
+	int status = drip_args_parse(argc, argv, args, operands, 1, 1, &count);
+
+	if (status != DRIP_EXIT_OK) {
+		return status;
+	}
+	pipeline_arguments(&arguments, operands[0]);
+	status =
+		drip_client_ask(command, state, command, drip_str_text(&arguments), &tree, &result);
+	if (status == DRIP_EXIT_OK) {
+		printf("pipeline %s: %sd\n", operands[0], command);
+	}
+	return status;
+}
+
+int drip_cmd_pause(int argc, char **argv)
+{
+	return on_pipeline("pause", argc, argv);
+}
+
+int drip_cmd_resume(int argc, char **argv)
+{
+	return on_pipeline("resume", argc, argv);
+}
