@@ -34,7 +34,7 @@ const char *drip_option_type_text(enum drip_option_type type)
 	case DRIP_OPTION_PAIRS:
 		return "a map of strings";
 	case DRIP_OPTION_OBJECTS:
-		return "a list of maps";
+		return "a map or a list of maps";
 	case DRIP_OPTION_CONNECTION:
 		return "the name of a connection";
 	case DRIP_OPTION_COLUMNS:

@@ -30,7 +30,7 @@ static const struct drip_option settings_options[] = {
 		    .flags = DRIP_OPTION_PATH, .example = "/var/lib/dripline"),
 	DRIP_OPTION(struct graph_settings_config, memory,
 		    .help = "Budget of queues and instances of the process.",
-		    .default_text = "512MiB", .min = 16 << 20, .max = 1e15),
+		    .default_text = "512MiB", .min = 16 << 20, .max = (double)(1ll << 50)),
 	DRIP_OPTION(struct graph_settings_config, log, .help = "Logging.", .default_text = "{}",
 		    .children = log_options, .children_count = DRIP_COUNT(log_options),
 		    .child_size = sizeof(struct graph_log_config)),
@@ -53,7 +53,7 @@ static const struct drip_option commit_options[] = {
 	DRIP_OPTION(struct graph_commit_config, rows, .help = "Or after this many rows.",
 		    .default_text = "1000000", .min = 1, .max = 1e12, .unit = "rows"),
 	DRIP_OPTION(struct graph_commit_config, bytes, .help = "Or after this much data.",
-		    .default_text = "64MiB", .min = 4096, .max = 1e12),
+		    .default_text = "64MiB", .min = 4096, .max = (double)(1ll << 40)),
 };
 
 static const struct drip_option file_options[] = {
@@ -70,7 +70,7 @@ static const struct drip_option file_options[] = {
 		    .children_count = DRIP_COUNT(commit_options),
 		    .child_size = sizeof(struct graph_commit_config)),
 	DRIP_OPTION(struct graph_file_config, queue, .help = "Size of each sink's queue.",
-		    .default_text = "32MiB", .min = 65536, .max = 1e12),
+		    .default_text = "32MiB", .min = 65536, .max = (double)(1ll << 40)),
 	DRIP_OPTION(struct graph_file_config, drain, .help = "Deadline of a graceful stop.",
 		    .default_text = "30s", .min = 1, .max = 86400e3),
 };

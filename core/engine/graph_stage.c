@@ -67,14 +67,14 @@ static int set_conflict(struct drip_error *err, const struct drip_schema *input,
 			const struct drip_column *from, const struct drip_column *to)
 {
 	char have[64], want[64];
+	bool same; /* of one type: it is nullable that they differ in */
 
 	drip_type_name(from, have, sizeof(have));
 	drip_type_name(to, want, sizeof(want));
+	same = strcmp(have, want) == 0;
 	drip_error_set(err, -EINVAL, "contract.type_conflict",
 		       "column \"%s\" of table %s is %s%s, but its contract says %s%s", from->name,
-		       input->table, have,
-		       (from->flags & DRIP_COLUMN_NULLABLE) != 0 ? ", nullable" : "", want,
-		       (to->flags & DRIP_COLUMN_NULLABLE) != 0 ? ", nullable" : "");
+		       input->table, have, same ? ", nullable" : "", want, same ? ", not null" : "");
 	drip_error_hint(err, "Correct the contract, or cast the column before.");
 	return -EINVAL;
 }
@@ -143,8 +143,10 @@ static int check_strict(const struct drip_contract_table *table, const struct dr
 	return 0;
 }
 
-static int apply_contract(const struct drip_contract_table *table, const struct drip_schema *input,
-			  struct drip_negotiated *ret, struct drip_error *err)
+/* `index`: of the table in the contract; a feed that lists its tables so gets the place right. */
+static int apply_contract(const struct drip_contract_table *table, size_t index,
+			  const struct drip_schema *input, struct drip_negotiated *ret,
+			  struct drip_error *err)
 {
 	const struct drip_schema *promise = table->schema;
 	struct drip_lineage_edge *edges = drip_calloc(promise->columns_count + 1, sizeof(*edges));
@@ -159,8 +161,14 @@ static int apply_contract(const struct drip_contract_table *table, const struct 
 				 promise->table[0] != '\0' ? promise->table : input->table);
 	b.version = input->version;
 	rc = check_strict(table, input, err);
+	if (rc < 0) {
+		drip_error_option(err, "tables[%zu].columns", index);
+	}
 	for (uint32_t i = 0; i < promise->columns_count && rc == 0; i++) {
 		rc = add_column(&b, input, table, drip_schema_column(promise, i), &edges[i], err);
+		if (rc < 0) {
+			drip_error_option(err, "tables[%zu].columns[%u]", index, i);
+		}
 	}
 	if (rc == 0) {
 		rc = drip_schema_builder_build(&b, &ret->output, err);
@@ -193,7 +201,7 @@ static int negotiate_feed(const struct drip_stage *stage, struct drip_ctx *ctx,
 				       i * contract->tables[0].struct_size);
 
 		if (drip_glob_table(table->match, input->database, input->table)) {
-			rc = apply_contract(table, input, ret, err);
+			rc = apply_contract(table, i, input, ret, err);
 			break;
 		}
 	}
