@@ -173,7 +173,7 @@ def check_codes(sources, listed):
 
 
 def is_test(path):
-    return path.startswith("tests/") or os.path.basename(path).startswith("test_")
+    return path.startswith(("tests/", "sdk/test/")) or os.path.basename(path).startswith("test_")
 
 
 def check_codes_tested(listed):
