@@ -305,7 +305,7 @@ static bool due(const struct drip_commit *c, int64_t now_us)
 	       (c->rows >= c->options.rows || c->bytes >= c->options.bytes || now_us >= due_at(c));
 }
 
-enum drip_commit_turn drip_commit_turn(const struct drip_commit *c, int64_t now_us)
+enum drip_commit_turn drip_commit_turn(const struct drip_commit *c, int64_t now_us, bool polling)
 {
 	bool slot = c->epochs_count < DRIP_COMMIT_EPOCHS_MAX;
 	bool finish = draining(c) && !c->last_cut;
@@ -313,7 +313,7 @@ enum drip_commit_turn drip_commit_turn(const struct drip_commit *c, int64_t now_
 	if (c->failed) {
 		return DRIP_TURN_END;
 	}
-	if (c->acked_epoch < c->durable_epoch) {
+	if (polling && c->acked_epoch < c->durable_epoch) {
 		return DRIP_TURN_ACKNOWLEDGE;
 	}
 	if (c->last_cut) {
@@ -629,6 +629,13 @@ enum drip_commit_outcome drip_commit_outcome(const struct drip_commit *c)
 		return DRIP_OUTCOME_NONE;
 	}
 	return c->ended ? DRIP_OUTCOME_FINISHED : DRIP_OUTCOME_STOPPED;
+}
+
+void *drip_commit_data(const struct drip_commit *c, uint64_t epoch)
+{
+	const struct epoch *e = find_epoch(c, epoch);
+
+	return e != NULL ? e->data : NULL;
 }
 
 size_t drip_commit_in_flight(const struct drip_commit *c, void *ret[DRIP_COMMIT_EPOCHS_MAX])

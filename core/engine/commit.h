@@ -88,7 +88,8 @@ int drip_commit_cuts(const struct drip_commit *c, struct drip_position **ret, si
 
 /* ---- the source ---- */
 
-enum drip_commit_turn drip_commit_turn(const struct drip_commit *c, int64_t now_us);
+/* `polling`: no op of the source is under way, so it can be told of checkpoints. */
+enum drip_commit_turn drip_commit_turn(const struct drip_commit *c, int64_t now_us, bool polling);
 /* How long from now until an epoch falls due by time; -1: it does not. */
 int64_t drip_commit_due_in(const struct drip_commit *c, int64_t now_us);
 /* True where a batch may come now; false while pausing, stopping, or before a cut that must be
@@ -153,6 +154,8 @@ void drip_commit_stop(struct drip_commit *c);
 bool drip_commit_draining(const struct drip_commit *c);
 void drip_commit_fail(struct drip_commit *c);
 enum drip_commit_outcome drip_commit_outcome(const struct drip_commit *c);
+/* The data of an epoch in flight, or NULL. */
+void *drip_commit_data(const struct drip_commit *c, uint64_t epoch);
 /* Data of epochs that are cut and not stored, oldest first, for state lookups and to free them. */
 size_t drip_commit_in_flight(const struct drip_commit *c, void *ret[DRIP_COMMIT_EPOCHS_MAX]);
 

@@ -494,7 +494,13 @@ static bool queues_have_room(const struct sim *s)
 
 static bool source_steps(struct sim *s)
 {
-	switch (drip_commit_turn(s->commit, s->now_us)) {
+	/* within an emit no checkpoint can be told to the source */
+	enum drip_commit_turn turn = drip_commit_turn(s->commit, s->now_us, pick(s, 2) == 0);
+
+	if (turn == DRIP_TURN_WAIT || turn == DRIP_TURN_END) {
+		turn = drip_commit_turn(s->commit, s->now_us, true);
+	}
+	switch (turn) {
 	case DRIP_TURN_READ:
 		if (!queues_have_room(s)) {
 			return false;
@@ -722,7 +728,7 @@ static void step(struct sim *s)
 	s->now_us += pick(s, 400);
 	if (outcome == DRIP_OUTCOME_FAILED ||
 	    (outcome != DRIP_OUTCOME_NONE &&
-	     drip_commit_turn(s->commit, s->now_us) == DRIP_TURN_END)) {
+	     drip_commit_turn(s->commit, s->now_us, true) == DRIP_TURN_END)) {
 		end_of_run(s, outcome);
 		return;
 	}

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The source's thread: polls the source, sends what it emits through the transforms into the
+ * queues of the sinks, cuts epochs, and tells the source what is durable.
+ */
+#include "base/alloc.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "engine/engine_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define QUICK_POLL_US 1000 /* a poll without result that is shorter is taken for a busy loop */
+
+static int canceled(struct drip_error *err)
+{
+	return drip_error_set(err, -ECANCELED, "engine.stopping", "the pipeline is stopping");
+}
+
+/* ---- cutting an epoch ---- */
+
+static int flush_transforms(struct drip_run *run, struct drip_error *err)
+{
+	pthread_mutex_lock(&run->lock);
+	run->held = drip_commit_held(run->commit);
+	pthread_mutex_unlock(&run->lock);
+	for (uint32_t i = 1; i < run->instances_count; i++) {
+		struct drip_instance *t = &run->instances[i];
+		const struct drip_transform_ops *ops = drip_instance_ops(t);
+		int rc = 0;
+
+		if (t->stage->kind == DRIP_KIND_TRANSFORM && DRIP_OP_OF(ops, flush) != NULL) {
+			rc = ops->flush(t->self, err);
+		}
+		if (rc == 0 && t->stage->kind != DRIP_KIND_SINK) {
+			rc = drip_letters_store(t, err);
+		}
+		if (rc < 0) {
+			drip_run_fail(run, (int32_t)i, err);
+			return rc;
+		}
+	}
+	return drip_letters_store(&run->instances[0], err);
+}
+
+static struct epoch_data *make_data(struct drip_run *run)
+{
+	struct epoch_data *data = drip_calloc(1, sizeof(*data));
+
+	if (data != NULL) {
+		data->counts = drip_calloc(run->instances_count, sizeof(*data->counts));
+	}
+	if (data == NULL || data->counts == NULL) {
+		free(data);
+		return NULL;
+	}
+	for (uint32_t i = 0; i < run->instances_count; i++) {
+		data->counts[i] = drip_counts_load(&run->instances[i].counts);
+	}
+	return data;
+}
+
+/* Closes the open epoch in the protocol; run->lock is held. */
+static int cut_locked(struct drip_run *run, struct epoch_data *data, uint64_t *ret_epoch,
+		      struct drip_error *err)
+{
+	int rc = drip_commit_cut(run->commit, data, ret_epoch, err);
+
+	if (rc < 0) {
+		drip_epoch_data_destroy(run, data, err);
+		return rc;
+	}
+	data->replays = run->replays_open;
+	run->replays_open = NULL;
+	for (uint32_t i = 0; i < run->instances_count && rc == 0; i++) {
+		if (run->instances[i].stage->kind != DRIP_KIND_SINK) {
+			rc = drip_state_merge(&data->states, &run->instances[i].pending, err);
+		}
+	}
+	return rc;
+}
+
+int drip_source_cut(struct drip_run *run, struct drip_error *err)
+{
+	struct epoch_data *data;
+	uint64_t epoch = 0;
+	int rc = drip_failpoint_hit("engine.before_flush", err);
+
+	if (rc == 0) {
+		rc = flush_transforms(run, err);
+	}
+	if (rc == 0) {
+		rc = drip_accounting_check(run, err);
+	}
+	if (rc < 0) {
+		drip_run_fail(run, -1, err);
+		return rc;
+	}
+	data = make_data(run);
+	if (data == NULL) {
+		rc = drip_error_nomem(err, sizeof(*data));
+		drip_run_fail(run, -1, err);
+		return rc;
+	}
+	pthread_mutex_lock(&run->lock);
+	rc = cut_locked(run, data, &epoch, err);
+	pthread_cond_broadcast(&run->changed);
+	pthread_mutex_unlock(&run->lock);
+	for (uint32_t i = 0; i < run->sinks_count && rc == 0; i++) {
+		struct drip_queue_item item = {.epoch = epoch,
+					       .rows = run->instances[run->sinks[i].stage].routed};
+
+		rc = drip_queue_push(&run->sinks[i].queue, &item);
+		if (rc < 0) {
+			rc = canceled(err);
+		}
+	}
+	if (rc < 0 && rc != -ECANCELED) {
+		drip_run_fail(run, -1, err);
+	}
+	return rc;
+}
+
+/* ---- emit ---- */
+
+/* Waits until a batch may come, cutting the epoch where that is due first. run->lock is held. */
+static int settle(struct drip_run *run, struct drip_error *err)
+{
+	while (!drip_commit_accepts(run->commit)) {
+		enum drip_commit_turn turn;
+		int rc;
+
+		if (drip_run_aborting(run) || drip_commit_draining(run->commit)) {
+			return canceled(err);
+		}
+		turn = drip_commit_turn(run->commit, drip_mono_us(), false);
+		if (turn != DRIP_TURN_CUT) {
+			pthread_cond_wait(&run->changed, &run->lock);
+			continue;
+		}
+		pthread_mutex_unlock(&run->lock);
+		rc = drip_source_cut(run, err);
+		pthread_mutex_lock(&run->lock);
+		if (rc < 0) {
+			return rc;
+		}
+	}
+	return drip_run_aborting(run) ? canceled(err) : 0;
+}
+
+static int begin_batch(struct drip_run *run, const struct drip_batch *batch, struct drip_error *err)
+{
+	int rc;
+
+	pthread_mutex_lock(&run->lock);
+	rc = settle(run, err);
+	if (rc == 0) {
+		rc = drip_commit_batch_begin(run->commit, &batch->position, batch->rows, &run->held,
+					     err);
+	}
+	if (rc == 0 && batch->rows > 0) {
+		run->caught_up = false;
+	}
+	pthread_mutex_unlock(&run->lock);
+	return rc;
+}
+
+static int end_batch(struct drip_run *run, const struct drip_batch *batch, struct drip_error *err)
+{
+	int64_t now = drip_mono_us();
+	enum drip_commit_turn turn;
+
+	pthread_mutex_lock(&run->lock);
+	drip_commit_batch_end(run->commit, &batch->position, batch->boundary, batch->rows,
+			      batch->bytes, batch->commit_time_us, now);
+	turn = drip_commit_turn(run->commit, now, false);
+	pthread_mutex_unlock(&run->lock);
+	return turn == DRIP_TURN_CUT ? drip_source_cut(run, err) : 0;
+}
+
+int drip_source_emit(struct drip_instance *source, struct drip_batch *batch, struct drip_error *err)
+{
+	struct drip_run *run = source->run;
+	struct drip_batch *kept;
+	int rc;
+
+	run->source_emitted = true;
+	if (batch->kind == DRIP_BATCH_ROWS && batch->rows == 0) {
+		batch->kind = DRIP_BATCH_MARK; /* nothing but a position */
+	}
+	rc = begin_batch(run, batch, err);
+	if (rc < 0) {
+		if (rc != -ECANCELED) {
+			drip_run_fail(run, 0, err);
+		}
+		drip_batch_unref(batch);
+		return rc;
+	}
+	run->at = batch->position;
+	__atomic_add_fetch(&source->counts.in, batch->rows, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&source->counts.batches, 1, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&source->counts.bytes, batch->bytes, __ATOMIC_RELAXED);
+	kept = batch;
+	rc = drip_route_emit(source, drip_batch_ref(batch), err);
+	if (rc == 0) {
+		rc = end_batch(run, kept, err);
+	}
+	drip_batch_unref(kept);
+	return rc;
+}
+
+/* ---- the loop ---- */
+
+/* Puts dead letters back before the stages that rejected them. */
+static int inject_replays(struct drip_run *run, struct drip_error *err)
+{
+	struct replay *r;
+	int rc = 0;
+
+	pthread_mutex_lock(&run->lock);
+	r = run->replays;
+	run->replays = r != NULL ? r->next : NULL;
+	pthread_mutex_unlock(&run->lock);
+	if (r == NULL) {
+		return 0;
+	}
+	r->next = NULL;
+	run->held = 0;
+	r->batch->position = run->at;
+	r->batch->boundary = true;
+	r->batch->sequence = ++run->sequence;
+	__atomic_add_fetch(&run->instances[r->stage].counts.injected, r->batch->rows,
+			   __ATOMIC_RELAXED);
+	rc = drip_route_deliver(run, r->stage, r->batch, err);
+	drip_batch_unref(r->batch);
+	r->batch = NULL;
+	if (rc < 0) {
+		drip_run_end_replays(run, &r, err);
+		return rc;
+	}
+	pthread_mutex_lock(&run->lock);
+	r->next = run->replays_open;
+	run->replays_open = r;
+	drip_commit_hurry(run->commit);
+	pthread_mutex_unlock(&run->lock);
+	return 0;
+}
+
+static void poll_result(struct drip_run *run, int result, int64_t took_us, uint32_t timeout_ms)
+{
+	bool idle = !run->source_emitted && took_us < QUICK_POLL_US;
+
+	pthread_mutex_lock(&run->lock);
+	if (result == DRIP_POLL_END) {
+		drip_commit_end(run->commit);
+		run->caught_up = true;
+	} else if (result == DRIP_POLL_CAUGHT_UP) {
+		run->caught_up = true;
+		drip_commit_caught_up(run->commit);
+	}
+	if (idle && result != DRIP_POLL_END && !drip_commit_draining(run->commit) &&
+	    !drip_run_aborting(run)) {
+		drip_cond_wait(&run->changed, &run->lock,
+			       result == DRIP_POLL_CAUGHT_UP ? timeout_ms : 1);
+	}
+	pthread_cond_broadcast(&run->changed);
+	pthread_mutex_unlock(&run->lock);
+}
+
+static int poll_source(struct drip_run *run, int64_t due_us, struct drip_error *err)
+{
+	struct drip_instance *source = &run->instances[0];
+	const struct drip_source_ops *ops = drip_instance_ops(source);
+	int64_t due_ms = due_us < 0 ? ENGINE_POLL_MS : due_us / 1000 + 1, start;
+	uint32_t timeout_ms = (uint32_t)(due_ms < ENGINE_POLL_MS ? due_ms : ENGINE_POLL_MS);
+	int rc = inject_replays(run, err);
+
+	if (rc < 0) {
+		return rc;
+	}
+	run->source_emitted = false;
+	start = drip_mono_us();
+	rc = ops->poll(source->self, timeout_ms, err);
+	__atomic_add_fetch(&source->busy_us, drip_mono_us() - start, __ATOMIC_RELAXED);
+	if (rc < 0) {
+		bool expected =
+			__atomic_load_n(&run->stopping, __ATOMIC_ACQUIRE) || drip_run_aborting(run);
+
+		return rc == -ECANCELED && expected ? 0 : rc;
+	}
+	poll_result(run, rc, drip_mono_us() - start, timeout_ms);
+	return 0;
+}
+
+/* (gives) a copy that is never NULL for none. */
+static struct drip_position *copy_positions(const struct drip_position *from, size_t count)
+{
+	struct drip_position *copy = drip_calloc(count + 1, sizeof(*copy));
+
+	if (copy != NULL && count != 0) {
+		memcpy(copy, from, count * sizeof(*copy));
+	}
+	return copy;
+}
+
+static int acknowledge(struct drip_run *run, struct drip_error *err)
+{
+	struct drip_instance *source = &run->instances[0];
+	const struct drip_source_ops *ops = drip_instance_ops(source);
+	const struct drip_position *positions;
+	struct drip_position *copy;
+	uint64_t epoch;
+	size_t count;
+	int rc;
+
+	pthread_mutex_lock(&run->lock);
+	drip_commit_durable(run->commit, &positions, &count, &epoch);
+	copy = copy_positions(positions, count);
+	pthread_mutex_unlock(&run->lock);
+	if (copy == NULL) {
+		return drip_error_nomem(err, count * sizeof(*copy));
+	}
+	rc = drip_failpoint_hit("engine.before_acknowledge", err);
+	if (rc == 0 && DRIP_OP_OF(ops, acknowledge) != NULL && count != 0) {
+		rc = ops->acknowledge(source->self, copy, count, err);
+	}
+	if (rc == 0) {
+		rc = drip_failpoint_hit("engine.after_acknowledge", err);
+	}
+	free(copy);
+	if (rc == 0) {
+		pthread_mutex_lock(&run->lock);
+		drip_commit_acknowledged(run->commit, epoch);
+		pthread_cond_broadcast(&run->changed);
+		pthread_mutex_unlock(&run->lock);
+	}
+	return rc;
+}
+
+/* One turn; 1: leave. */
+static int take_turn(struct drip_run *run, struct drip_error *err)
+{
+	int64_t now = drip_mono_us(), due;
+	enum drip_commit_turn turn;
+
+	pthread_mutex_lock(&run->lock);
+	turn = drip_commit_turn(run->commit, now, true);
+	due = drip_commit_due_in(run->commit, now);
+	if (turn == DRIP_TURN_WAIT) {
+		pthread_cond_wait(&run->changed, &run->lock);
+	}
+	pthread_mutex_unlock(&run->lock);
+	switch (turn) {
+	case DRIP_TURN_READ:
+		return poll_source(run, due, err);
+	case DRIP_TURN_CUT:
+		return drip_source_cut(run, err);
+	case DRIP_TURN_ACKNOWLEDGE:
+		return acknowledge(run, err);
+	case DRIP_TURN_END:
+		return 1;
+	case DRIP_TURN_WAIT:
+		break;
+	}
+	return 0;
+}
+
+/* ---- what later stages want ---- */
+
+struct wanted_feed {
+	const struct drip_contract *contract;
+	const char **tables;
+};
+
+static const struct drip_contract_table *contract_table(const struct drip_contract *c, size_t i)
+{
+	const char *first = (const char *)c->tables;
+
+	return (const void *)(first + i * c->tables[0].struct_size);
+}
+
+static bool want_column(const struct drip_wanted *wanted, const char *database, const char *table,
+			const char *column)
+{
+	const struct wanted_feed *w = wanted->private_data;
+	char name[2 * DRIP_NAME_MAX + 2];
+
+	snprintf(name, sizeof(name), "%s.%s", database, table);
+	for (size_t i = 0; i < w->contract->tables_count; i++) {
+		const struct drip_contract_table *t = contract_table(w->contract, i);
+		bool matches =
+			drip_pattern_match(t->match, strchr(t->match, '.') != NULL ? name : table);
+
+		/* a strict contract must see columns that it does not know */
+		if (matches && (t->strict || drip_schema_find(t->schema, column) >= 0)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int start_source(struct drip_run *run, struct drip_start *start, struct drip_error *err)
+{
+	struct drip_instance *source = &run->instances[0];
+	const struct drip_source_ops *ops = drip_instance_ops(source);
+	struct drip_instance *feed = run->instances_count > 1 ? &run->instances[1] : NULL;
+	struct wanted_feed w = {0};
+	struct drip_wanted wanted = {.struct_size = sizeof(wanted), .private_data = &w};
+	int rc = 0;
+
+	if (feed != NULL && feed->stage->kind == DRIP_KIND_FEED) {
+		const struct drip_feed_ops *feed_ops = drip_instance_ops(feed);
+
+		rc = feed_ops->contract(&feed->ctx, feed->config, &w.contract, err);
+	}
+	if (rc == 0 && w.contract != NULL && w.contract->tables_count != 0) {
+		w.tables = drip_calloc(w.contract->tables_count, sizeof(*w.tables));
+		rc = w.tables != NULL ? 0 : drip_error_nomem(err, sizeof(*w.tables));
+	}
+	for (size_t i = 0; w.tables != NULL && i < w.contract->tables_count; i++) {
+		w.tables[i] = contract_table(w.contract, i)->match;
+	}
+	if (w.tables != NULL) {
+		wanted.tables = w.tables;
+		wanted.tables_count = w.contract->tables_count;
+		wanted.column = want_column;
+	}
+	start->wanted = &wanted;
+	if (rc == 0) {
+		rc = ops->start(source->self, start, err);
+	}
+	source->started = rc == 0;
+	free(w.tables);
+	if (w.contract != NULL && DRIP_OP_OF(w.contract, release) != NULL) {
+		w.contract->release(w.contract);
+	}
+	return rc;
+}
+
+/* Positions of the checkpoint and the sinks, for `start`. */
+static int start_at(struct drip_run *run, struct drip_error *err)
+{
+	struct drip_start start = {.struct_size = sizeof(start)};
+	const struct drip_position *durable;
+	struct drip_position *from = NULL, *cuts = NULL;
+	uint64_t epoch;
+	int rc;
+
+	pthread_mutex_lock(&run->lock);
+	drip_commit_durable(run->commit, &durable, &start.from_count, &epoch);
+	rc = drip_commit_cuts(run->commit, &cuts, &start.cuts_count, err);
+	if (rc == 0) {
+		from = copy_positions(durable, start.from_count);
+		rc = from != NULL ? 0 : drip_error_nomem(err, sizeof(*from));
+	}
+	pthread_mutex_unlock(&run->lock);
+	start.from = from;
+	start.cuts = cuts;
+	if (rc == 0) {
+		rc = start_source(run, &start, err);
+	}
+	free(from);
+	free(cuts);
+	return rc;
+}
+
+void *drip_source_main(void *data)
+{
+	struct drip_run *run = data;
+	struct drip_error err = DRIP_ERROR_INIT;
+	int rc = start_at(run, &err);
+
+	if (rc == 0) {
+		drip_run_set_state(run, DRIP_PIPELINE_RUNNING);
+	}
+	while (rc == 0) {
+		rc = take_turn(run, &err);
+	}
+	if (rc < 0) {
+		if (rc == -ECANCELED && drip_run_aborting(run)) {
+			rc = 0; /* another stage has failed, and said why */
+		} else {
+			err.rc = rc;
+			drip_run_fail(run, 0, &err);
+		}
+	}
+	pthread_mutex_lock(&run->lock);
+	run->source_done = true;
+	pthread_cond_broadcast(&run->changed);
+	pthread_mutex_unlock(&run->lock);
+	return NULL;
+}
