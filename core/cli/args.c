@@ -2,6 +2,7 @@
 /* Options of commands. */
 #include "cli/args.h"
 
+#include "base/suggest.h"
 #include "cli/commands.h"
 
 #include <errno.h>
@@ -24,22 +25,19 @@ static int complain(const struct reader *r, const char *what, const char *detail
 
 static int unknown(const struct reader *r, const char *text, size_t size)
 {
-	const char *names[DRIP_ARG_LIST_MAX];
-	char name[64], message[160];
-	const char *near;
-	size_t count = 0;
+	char name[DRIP_SUGGEST_NAME_MAX + 1];
+	struct drip_suggestion s = {.wrong = name};
 
 	snprintf(name, sizeof(name), "%.*s", (int)size, text);
-	for (const struct drip_arg *a = r->args; a->name != NULL && count < DRIP_ARG_LIST_MAX;
-	     a++) {
-		names[count++] = a->name;
+	for (const struct drip_arg *a = r->args; a->name != NULL; a++) {
+		drip_suggestion_offer(&s, a->name);
 	}
-	near = drip_closest(name, names, count);
-	snprintf(message, sizeof(message), "unknown option --%s", name);
-	if (near == NULL) {
-		return complain(r, message, "");
+	fprintf(stderr, "dripline %s: unknown option --%s\n", r->argv[0], name);
+	if (s.best != NULL) {
+		fprintf(stderr, "  hint: Did you mean --%s?\n", s.best);
+	} else {
+		fprintf(stderr, "  hint: See `dripline help %s`.\n", r->argv[0]);
 	}
-	fprintf(stderr, "dripline %s: %s\n  hint: Did you mean --%s?\n", r->argv[0], message, near);
 	return DRIP_EXIT_INVALID;
 }
 
@@ -162,48 +160,4 @@ int drip_args_parse(int argc, char **argv, const struct drip_arg *args, const ch
 	}
 	*ret_operands = count;
 	return DRIP_EXIT_OK;
-}
-
-#define WORD_MAX 64
-
-/* Edit distance of two words of at most WORD_MAX letters. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[WORD_MAX + 1], previous, na = strlen(a), nb = strlen(b);
-
-	for (size_t j = 0; j <= nb; j++) {
-		row[j] = j;
-	}
-	for (size_t i = 1; i <= na; i++) {
-		previous = row[0];
-		row[0] = i;
-		for (size_t j = 1; j <= nb; j++) {
-			size_t best = previous + (a[i - 1] != b[j - 1]);
-
-			previous = row[j];
-			best = row[j] + 1 < best ? row[j] + 1 : best;
-			row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-		}
-	}
-	return row[nb];
-}
-
-const char *drip_closest(const char *word, const char *const *words, size_t count)
-{
-	size_t best = strlen(word) / 3 + 2;
-	const char *found = NULL;
-
-	for (size_t i = 0; i < count; i++) {
-		size_t d;
-
-		if (strlen(word) > WORD_MAX || strlen(words[i]) > WORD_MAX) {
-			continue;
-		}
-		d = distance(word, words[i]);
-		if (d < best) {
-			best = d;
-			found = words[i];
-		}
-	}
-	return found;
 }

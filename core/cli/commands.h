@@ -37,8 +37,6 @@ extern const struct drip_command drip_commands[];
 const struct drip_command *drip_command_find(const char *name);
 /* Prints usage and help of a command to stdout. */
 void drip_command_print_help(const struct drip_command *command);
-/* The word nearest to `word`, or NULL where none is near enough to be a slip. */
-const char *drip_closest(const char *word, const char *const *words, size_t count);
 /* True where `--help` or `-h` stands in argv before a "--". */
 bool drip_command_wants_help(int argc, char **argv);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The program: finds the command and runs it. */
+#include "base/suggest.h"
 #include "cli/commands.h"
 
 #include <dripline/dripline.h>
@@ -31,19 +32,16 @@ static int print_version(void)
 
 static int unknown_command(const char *name)
 {
-	const char *names[64];
-	const char *near;
-	size_t count = 0;
+	struct drip_suggestion s = {.wrong = name};
 
-	for (const struct drip_command *c = drip_commands; c->name != NULL && count < 62; c++) {
-		names[count++] = c->name;
+	for (const struct drip_command *c = drip_commands; c->name != NULL; c++) {
+		drip_suggestion_offer(&s, c->name);
 	}
-	names[count++] = "version";
-	names[count++] = "help";
-	near = drip_closest(name, names, count);
+	drip_suggestion_offer(&s, "version");
+	drip_suggestion_offer(&s, "help");
 	fprintf(stderr, "dripline: unknown command \"%s\"\n", name);
-	if (near != NULL) {
-		fprintf(stderr, "  hint: Did you mean `dripline %s`?\n", near);
+	if (s.best != NULL) {
+		fprintf(stderr, "  hint: Did you mean `dripline %s`?\n", s.best);
 	} else {
 		fprintf(stderr, "  hint: `dripline help` lists the commands.\n");
 	}
