@@ -74,7 +74,8 @@ static int set_conflict(struct drip_error *err, const struct drip_schema *input,
 	same = strcmp(have, want) == 0;
 	drip_error_set(err, -EINVAL, "contract.type_conflict",
 		       "column \"%s\" of table %s is %s%s, but its contract says %s%s", from->name,
-		       input->table, have, same ? ", nullable" : "", want, same ? ", not null" : "");
+		       input->table, have, same ? ", nullable" : "", want,
+		       same ? ", not null" : "");
 	drip_error_hint(err, "Correct the contract, or cast the column before.");
 	return -EINVAL;
 }

@@ -199,13 +199,14 @@ static const struct drip_component rows_component = {
 
 struct pick_config {
 	struct drip_columns columns;
-	const char *hide, *refuse, *a, *b;
+	const char *hide, *refuse, *ask, *a, *b;
 };
 
 static const struct drip_option pick_options[] = {
 	DRIP_OPTION(struct pick_config, columns, .help = "Columns."),
 	DRIP_OPTION(struct pick_config, hide, .help = "A column to mask."),
 	DRIP_OPTION(struct pick_config, refuse, .help = "A table that negotiation refuses."),
+	DRIP_OPTION(struct pick_config, ask, .help = "A connection, or \"folder\", to ask for."),
 	DRIP_OPTION(struct pick_config, a, .help = "A."),
 	DRIP_OPTION(struct pick_config, b, .help = "B."),
 };
@@ -216,6 +217,23 @@ static const struct drip_rule pick_rules[] = {
 	 .options = {"a", "columns"}},
 	{.struct_size = sizeof(pick_rules[0]), .kind = DRIP_RULE_EXCLUDES, .options = {"a", "b"}},
 };
+
+/* What a component may not have while it is validated. */
+static int pick_ask(struct drip_ctx *ctx, const char *what, struct drip_error *err)
+{
+	const void *interface = NULL;
+	void *object = NULL;
+	int rc;
+
+	if (strcmp(what, "folder") == 0) {
+		rc = ctx->host->data_dir(ctx, err) == NULL ? -ENOTSUP : 0;
+	} else {
+		rc = ctx->host->connection_get(ctx, what, DRIP_SQL_INTERFACE, &interface, &object,
+					       err);
+	}
+	drip_error_option(err, "ask");
+	return rc;
+}
 
 static int pick_negotiate(struct drip_ctx *ctx, const void *config, const struct drip_schema *input,
 			  struct drip_negotiated *ret, struct drip_error *err)
@@ -228,6 +246,9 @@ static int pick_negotiate(struct drip_ctx *ctx, const void *config, const struct
 		drip_error_set(err, -EINVAL, "test.refused", "table %s is refused", input->table);
 		drip_error_option(err, "refuse");
 		return -EINVAL;
+	}
+	if (c->ask != NULL && pick_ask(ctx, c->ask, err) < 0) {
+		return -ENOTSUP;
 	}
 	drip_schema_builder_from(&b, input);
 	if (index >= 0) {
