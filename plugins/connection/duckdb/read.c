@@ -60,7 +60,9 @@ static int read_text(const duckdb_string_t *data, const uint64_t *validity, int6
 		if (c->bytes + size > c->bytes_capacity && !drip_column_grow_bytes(c, size)) {
 			return c->rc;
 		}
-		memcpy(c->values + c->bytes, text, (size_t)size);
+		if (size > 0) {
+			memcpy(c->values + c->bytes, text, (size_t)size);
+		}
 		c->bytes += size;
 		c->offsets[c->length + i + 1] = (int32_t)c->bytes;
 	}
