@@ -149,22 +149,43 @@ static void put_columns(struct drip_str *out, const struct drip_schema *schema)
 	}
 }
 
+/* Shards that became one table by a contract are named once. */
+static bool is_first_of_name(const struct drip_pipeline_spec *spec, uint32_t first, uint32_t index)
+{
+	const struct drip_edge *edge = &spec->edges[index];
+
+	for (uint32_t i = first; i < index; i++) {
+		if (spec->edges[i].stage == edge->stage &&
+		    strcmp(spec->edges[i].schema->table, edge->schema->table) == 0 &&
+		    strcmp(spec->edges[i].schema->database, edge->schema->database) == 0) {
+			return false;
+		}
+	}
+	return true;
+}
+
 static void put_group(struct drip_str *out, const struct drip_pipeline_spec *spec, uint32_t first,
 		      const bool *before, size_t count)
 {
 	const struct drip_edge *edge = &spec->edges[first];
-	size_t shown = 0;
+	size_t shown = 0, named = 0;
 
 	drip_str_append(out, "    ");
 	for (uint32_t i = first; i < spec->edges_count && shown < TABLES_SHOWN; i++) {
-		if (spec->edges[i].stage == edge->stage && !before[i] &&
-		    is_alike(spec->edges[i].schema, edge->schema)) {
+		if (spec->edges[i].stage != edge->stage || before[i] ||
+		    !is_alike(spec->edges[i].schema, edge->schema)) {
+			continue;
+		}
+		named++;
+		if (is_first_of_name(spec, first, i)) {
 			drip_str_append(out, shown++ > 0 ? ", " : "");
 			put_table_name(out, spec->edges[i].schema);
 		}
 	}
-	if (count > shown) {
-		drip_str_appendf(out, " and %zu more", count - shown);
+	if (count > named) {
+		drip_str_appendf(out, " and %zu more", count - named);
+	} else if (count > shown) {
+		drip_str_appendf(out, ", of %zu tables", count);
 	}
 	drip_str_appendf(out, ": %u columns\n", edge->schema->columns_count);
 	put_columns(out, edge->schema);
