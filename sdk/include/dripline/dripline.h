@@ -10,6 +10,7 @@
 #include <dripline/host.h>
 #include <dripline/option.h>
 #include <dripline/plugin.h>
+#include <dripline/rowset.h>
 #include <dripline/schema.h>
 #include <dripline/sql.h>
 #include <dripline/text.h>
