@@ -33,6 +33,20 @@ def cases(test):
     return (passed, failed or 1)
 
 
+def failures(test):
+    """The lines "not ok" of a test that failed, each with the diagnostics around it."""
+    shown, pending = [], []
+    for text in (test.get("stdout") or "").splitlines():
+        if re.match(r"^ok\b", text):
+            pending = []
+        elif text.startswith("not ok"):
+            shown += pending + [text]
+            pending = []
+        elif text.startswith("# ") or text.startswith("Bail out"):
+            pending.append(text)
+    return (shown + pending)[:40]
+
+
 def main():
     passed = failed = skipped = 0
     broken = []
@@ -46,6 +60,7 @@ def main():
                 skipped += test["result"] == "SKIP"
                 if bad:
                     broken.append("%s: %d failed (%s)" % (test["name"], bad, test["result"]))
+                    broken += ["    " + text for text in failures(test)]
     except OSError as error:
         broken.append("no test log: %s" % error)
     if int(sys.argv[2]) != 0 and failed == 0:
