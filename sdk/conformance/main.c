@@ -83,7 +83,8 @@ static const struct drip_option *option_at(const struct drip_option *options, ui
 
 static const char *made_up(struct conf *c, const struct drip_option *o, char *buf, size_t size)
 {
-	if (o->example != NULL && (o->flags & DRIP_OPTION_PATH) == 0) {
+	if (o->example != NULL && (o->flags & DRIP_OPTION_PATH) == 0 &&
+	    o->type != DRIP_OPTION_CONNECTION) {
 		return o->example;
 	}
 	switch (o->type) {

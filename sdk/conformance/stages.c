@@ -375,7 +375,11 @@ static bool write_control(struct conf *c, struct drip_instance *i, enum drip_bat
 	if (rc == 0) {
 		rc = drip_harness_commit(i, &at, &err);
 	} else {
-		(void)drip_harness_abort(i, NULL);
+		struct drip_error second = DRIP_ERROR_INIT;
+
+		if (drip_harness_abort(i, &second) < 0) {
+			return conf_clean(c, second.rc, &second, "abort");
+		}
 	}
 	return conf_clean(c, rc, &err, "write of a control batch");
 }
