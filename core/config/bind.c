@@ -69,6 +69,8 @@ void drip_bind_unknown(const struct drip_binder *b, const struct drip_node *map,
 
 		for (size_t j = 0; j < known_count && !found; j++) {
 			found = is_known(&known[j], key->text);
+		}
+		for (size_t j = 0; j < known_count && !found && b->findings->dropped == 0; j++) {
 			offer(&known[j], &s);
 		}
 		if (!found) {

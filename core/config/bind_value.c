@@ -5,6 +5,7 @@
 #include "config/bind_value.h"
 
 #include "base/suggest.h"
+#include <dripline/schema.h>
 #include <dripline/units.h>
 
 #include <errno.h>
@@ -376,12 +377,14 @@ static int bind_objects(const struct drip_binder *b, const struct drip_option *o
 static bool is_too_long(const struct drip_binder *b, const struct drip_option *option,
 			const struct drip_node *node)
 {
-	if (node->kind == DRIP_NODE_SCALAR || node->count <= DRIP_LIST_MAX) {
+	size_t most = option->type == DRIP_OPTION_COLUMNS ? DRIP_COLUMNS_MAX : DRIP_LIST_MAX;
+
+	if (node->kind == DRIP_NODE_SCALAR || node->count <= most) {
 		return false;
 	}
 	drip_findings_add(b->findings, DRIP_SEVERITY_ERROR, &node->place, "config.too_large", NULL,
-			  "option \"%s%s\" of %s takes %d entries at most, not %zu", b->prefix,
-			  option->name, b->what, DRIP_LIST_MAX, node->count);
+			  "option \"%s%s\" of %s takes %zu entries at most, not %zu", b->prefix,
+			  option->name, b->what, most, node->count);
 	return true;
 }
 

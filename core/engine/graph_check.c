@@ -65,6 +65,12 @@ static void check_guarantees(struct graph *g, const struct drip_pipeline_spec *s
 {
 	const struct drip_component *source = spec->stages[0].component;
 
+	if (source != NULL && !has_cap(source, DRIP_CAP_REPLAY)) {
+		drip_findings_add(g->findings, DRIP_SEVERITY_NOTE, &spec->stages[0].place,
+				  "guarantee.no_replay", NULL,
+				  "source \"%s\" cannot resume: after a restart it begins anew",
+				  spec->stages[0].id);
+	}
 	for (uint32_t i = 1; i < spec->stages_count; i++) {
 		const struct drip_stage *stage = &spec->stages[i];
 

@@ -272,6 +272,11 @@ static int build_section(struct graph *g, enum drip_kind kind, const char *secti
 	size_t room = count_section(g, section);
 	int rc = 0;
 
+	if (room > GRAPH_DECLARED_MAX) {
+		drip_findings_add(g->findings, DRIP_SEVERITY_ERROR, NULL, "config.too_large", NULL,
+				  "more than %d %s are declared", GRAPH_DECLARED_MAX, section);
+		return 0;
+	}
 	*ret = drip_arena_array(&g->arena, room, sizeof(**ret));
 	*ret_privates = drip_arena_array(&g->arena, room, sizeof(**ret_privates));
 	if (*ret == NULL || *ret_privates == NULL) {

@@ -14,13 +14,62 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* One problem of many tables, as monthly shards have it, is reported for the first and counted for
+ * the others. */
+#define REPEATS_MAX 64
+
+struct repeat {
+	char code[48], what[128]; /* what: the option or the column */
+	struct drip_place place;
+	size_t more;
+};
+
 struct typing {
 	struct graph *g;
 	struct drip_pipeline_spec *spec;
 	struct graph_pipeline *pipeline;
 	struct drip_edge *edges; /* malloc'd while it grows */
 	size_t count, capacity;
+	struct repeat repeats[REPEATS_MAX]; /* of the stage at hand */
+	size_t repeats_count;
 };
+
+/* True where the stage has this problem already with another table. */
+static bool is_repeated(struct typing *t, const char *code, const char *what,
+			const struct drip_place *place)
+{
+	struct repeat *r;
+
+	for (size_t i = 0; i < t->repeats_count; i++) {
+		r = &t->repeats[i];
+		if (strcmp(r->code, code) == 0 && strcmp(r->what, what) == 0) {
+			r->more++;
+			return true;
+		}
+	}
+	if (t->repeats_count < REPEATS_MAX) {
+		r = &t->repeats[t->repeats_count++];
+		*r = (struct repeat){.place = *place};
+		snprintf(r->code, sizeof(r->code), "%s", code);
+		snprintf(r->what, sizeof(r->what), "%s", what);
+	}
+	return false;
+}
+
+static void report_repeats(struct typing *t)
+{
+	for (size_t i = 0; i < t->repeats_count; i++) {
+		const struct repeat *r = &t->repeats[i];
+
+		if (r->more > 0) {
+			drip_findings_add(t->g->findings, DRIP_SEVERITY_NOTE, &r->place, r->code,
+					  NULL, "the same holds for %zu more table%s%s%s", r->more,
+					  r->more == 1 ? "" : "s", r->what[0] != '\0' ? ": " : "",
+					  r->what);
+		}
+	}
+	t->repeats_count = 0;
+}
 
 /* ---- edges ---- */
 
@@ -212,7 +261,9 @@ static bool check_clearance(struct typing *t, const struct drip_stage *stage,
 	bool good = true;
 
 	for (uint32_t i = 0; drip_stage_uncleared(stage, input, &i, &err) < 0; i++) {
-		drip_findings_add_error(t->g->findings, DRIP_SEVERITY_ERROR, &place, &err);
+		if (!is_repeated(t, err.code, drip_schema_column(input, i)->name, &place)) {
+			drip_findings_add_error(t->g->findings, DRIP_SEVERITY_ERROR, &place, &err);
+		}
 		good = false;
 	}
 	return good;
@@ -221,11 +272,27 @@ static bool check_clearance(struct typing *t, const struct drip_stage *stage,
 static void warn_left_out(struct typing *t, const struct drip_stage *stage,
 			  const struct drip_node *node, const struct drip_schema *input)
 {
-	if (stage->kind == DRIP_KIND_FEED) {
+	if (stage->kind == DRIP_KIND_FEED &&
+	    !is_repeated(t, "contract.no_table", "", &node->place)) {
 		drip_findings_add(t->g->findings, DRIP_SEVERITY_WARNING, &node->place,
 				  "contract.no_table", "Add it to the contract, or do not read it.",
 				  "table %s is in no contract: its rows are left out",
 				  input->table);
+	}
+}
+
+static void report_refusal(struct typing *t, const struct drip_node *node,
+			   const struct drip_stage *stage, const struct drip_error *err)
+{
+	struct drip_place place = drip_node_place(node, err->option);
+
+	if (err->rc == 0) {
+		drip_findings_add(t->g->findings, DRIP_SEVERITY_ERROR, &place,
+				  "config.check_failed", NULL,
+				  "%s \"%s\" refuses a table without a reason",
+				  drip_kind_name(stage->kind), stage->id);
+	} else if (!is_repeated(t, err->code, err->option, &place)) {
+		graph_report(t->g, DRIP_SEVERITY_ERROR, node, err);
 	}
 }
 
@@ -248,9 +315,7 @@ static int negotiate_edge(struct typing *t, uint32_t index, uint32_t from, bool 
 	rc = drip_stage_negotiate(stage, &ctx.base, input, &n, &err);
 	if (rc < 0) {
 		*good = false;
-		if (err.rc != 0) {
-			graph_report(t->g, DRIP_SEVERITY_ERROR, node, &err);
-		}
+		report_refusal(t, node, stage, &err);
 		return rc == -ENOMEM ? rc : 0;
 	}
 	if (n.output == NULL) {
@@ -336,6 +401,7 @@ static int type_stage(struct typing *t, uint32_t index)
 			private->sound &= fine;
 		}
 	}
+	report_repeats(t);
 	private->typed = good && private->sound;
 	return rc;
 }

@@ -113,14 +113,14 @@ static const struct drip_option stage_options[] = {
 		    .flags = DRIP_OPTION_REQUIRED),
 	DRIP_OPTION(struct graph_stage_config, id,
 		    .help = "Name of the stage, unique in the pipeline. Default: the plugin's."),
-	DRIP_OPTION(struct graph_stage_config, only,
-		    .help = "Tables that the stage handles, as patterns; others pass by."),
 	DRIP_OPTION(struct graph_stage_config, on_error, .help = "What becomes of a bad row.",
 		    .default_text = "stop", .values = on_error_values),
 	DRIP_OPTION(struct graph_stage_config, retry, .help = "How failures are retried.",
 		    .default_text = "{}", .children = retry_options,
 		    .children_count = DRIP_COUNT(retry_options),
 		    .child_size = sizeof(struct graph_retry_config)),
+	DRIP_OPTION(struct graph_stage_config, only,
+		    .help = "Tables that the stage handles, as patterns; others pass by."),
 	DRIP_OPTION(struct graph_stage_config, input,
 		    .help = "Id of the stage that feeds this one. Default: the one before."),
 	DRIP_OPTION(struct graph_stage_config, clearance,
@@ -128,7 +128,8 @@ static const struct drip_option stage_options[] = {
 		    .values = class_values),
 };
 
-#define SOURCE_KEYS    5
+#define SOURCE_KEYS    4
+#define FEED_KEYS      5
 #define TRANSFORM_KEYS 6
 
 const char *const graph_section_names[] = {"settings", "connections", "services", "source",
@@ -148,8 +149,9 @@ struct graph_table graph_stage_table(enum drip_kind kind)
 {
 	switch (kind) {
 	case DRIP_KIND_SOURCE:
-	case DRIP_KIND_FEED:
 		return (struct graph_table){stage_options, SOURCE_KEYS};
+	case DRIP_KIND_FEED:
+		return (struct graph_table){stage_options, FEED_KEYS};
 	case DRIP_KIND_TRANSFORM:
 	case DRIP_KIND_MODEL:
 		return (struct graph_table){stage_options, TRANSFORM_KEYS};

@@ -11,10 +11,11 @@
 #include "engine/graph.h"
 #include "engine/graph_options.h"
 
-#define GRAPH_FILES_MAX  10000
-#define GRAPH_STAGES_MAX 1000  /* of one pipeline */
-#define GRAPH_EDGES_MAX  50000 /* tables at all stages of one pipeline */
-#define GRAPH_NAME_MAX   64    /* bytes of a pipeline's, stage's or connection's name */
+#define GRAPH_FILES_MAX    10000
+#define GRAPH_STAGES_MAX   1000  /* of one pipeline */
+#define GRAPH_DECLARED_MAX 10000 /* connections; services */
+#define GRAPH_EDGES_MAX    50000 /* tables at all stages of one pipeline */
+#define GRAPH_NAME_MAX     64    /* bytes of a pipeline's, stage's or connection's name */
 
 struct graph_file {
 	const char *path; /* as messages name it */

@@ -248,6 +248,16 @@ TEST(a_missing_path_is_of_the_environment)
 	free(r.text);
 }
 
+TEST(connect_opens_connections)
+{
+	struct result r = run(test_argv[3], "validate", "offline.yaml", "--connect", NULL);
+
+	/* Its connection opens, and has nothing to offer. */
+	CHECK_EQ_INT(r.status, 2);
+	CHECK_CONTAINS(r.text, "connection \"dwh\" does not offer drip_sql");
+	free(r.text);
+}
+
 TEST(secrets_are_never_printed)
 {
 	struct result r = run(test_argv[3], "validate", "secret.yaml", NULL, NULL);
