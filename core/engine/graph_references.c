@@ -184,11 +184,29 @@ static void check_pipeline(struct visit *v, struct drip_pipeline_spec *spec,
 	}
 }
 
+/* Where a user is unknown, nobody can say which connections it would use. */
+static bool has_users(const struct drip_document *d)
+{
+	for (size_t i = 0; i < d->services_count; i++) {
+		if (d->services[i].component == NULL) {
+			return false;
+		}
+	}
+	for (size_t i = 0; i < d->pipelines_count; i++) {
+		for (uint32_t j = 0; j < d->pipelines[i].stages_count; j++) {
+			if (d->pipelines[i].stages[j].component == NULL) {
+				return false;
+			}
+		}
+	}
+	return d->services_count > 0 || d->pipelines_count > 0;
+}
+
 void graph_check_references(struct graph *g)
 {
 	struct visit v = {.g = g, .found = mark_used};
 	struct drip_document *d = g->document;
-	bool anyone = d->services_count > 0 || d->pipelines_count > 0;
+	bool anyone = has_users(d);
 
 	for (size_t i = 0; i < d->pipelines_count; i++) {
 		check_pipeline(&v, &d->pipelines[i], &g->pipelines[i]);

@@ -195,6 +195,20 @@ static const struct drip_component rows_component = {
 	.ops = &rows_ops,
 };
 
+static const struct drip_component once_component = {
+	.struct_size = sizeof(once_component),
+	.kind = DRIP_KIND_SOURCE,
+	.name = "once",
+	.summary = "Tables of a source that cannot resume",
+	.since = "0.1.0",
+	.stability = DRIP_STABLE,
+	.caps = DRIP_CAP_BOUNDED,
+	.config_size = sizeof(struct rows_config),
+	.options = rows_options,
+	.options_count = DRIP_COUNT(rows_options),
+	.ops = &rows_ops,
+};
+
 /* ---- transform pick: columns must exist; `hide` masks one ---- */
 
 struct pick_config {
@@ -494,5 +508,5 @@ static const struct drip_component bell_component = {
 };
 
 DRIP_PLUGIN("config-test", DRIP_SDK_VERSION, "Components to validate with", &rows_component,
-	    &pick_component, &store_component, &plain_component, &link_component, &other_component,
-	    &bell_component);
+	    &once_component, &pick_component, &store_component, &plain_component, &link_component,
+	    &other_component, &bell_component);
