@@ -61,6 +61,60 @@ int drip_stage_uncleared(const struct drip_stage *stage, const struct drip_schem
 	return 0;
 }
 
+static int check_mark(const struct drip_stage *stage, const struct drip_schema *input,
+		      const struct drip_schema *output, const struct drip_lineage_edge *edge,
+		      struct drip_error *err)
+{
+	const struct drip_column *from, *to;
+
+	if (edge->input >= input->columns_count || edge->output >= output->columns_count) {
+		return drip_error_set(
+			err, -EINVAL, "schema.bad_lineage",
+			"stage \"%s\" says that column %u comes from column %u of table "
+			"%s, which there is not",
+			stage->id, edge->output, edge->input, input->table);
+	}
+	from = drip_schema_column(input, edge->input);
+	to = drip_schema_column(output, edge->output);
+	if ((edge->kind != DRIP_LINEAGE_IDENTITY && edge->kind != DRIP_LINEAGE_TRANSFORMATION) ||
+	    to->classification >= from->classification || (to->flags & DRIP_COLUMN_MASKED) != 0) {
+		return 0;
+	}
+	drip_error_set(
+		err, -EACCES, "security.lowered_class",
+		"stage \"%s\" makes column \"%s\" of table %s %s, though it comes from \"%s\", "
+		"which is %s",
+		stage->id, to->name, input->table, drip_class_name(to->classification), from->name,
+		drip_class_name(from->classification));
+	drip_error_hint(err, "Only a mask may lower a class; report it to the plugin's author.");
+	return -EACCES;
+}
+
+/* Marks follow a column through every transform, whatever the transform says. Columns of the same
+ * name are the same where it says nothing. */
+static int check_marks(const struct drip_stage *stage, const struct drip_schema *input,
+		       const struct drip_negotiated *n, struct drip_error *err)
+{
+	uint32_t count = n->output == NULL  ? 0
+			 : n->edges == NULL ? n->output->columns_count
+					    : n->edges_count;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < count && rc == 0; i++) {
+		struct drip_lineage_edge edge = {.output = i, .kind = DRIP_LINEAGE_IDENTITY};
+		int index;
+
+		if (n->edges != NULL) {
+			rc = check_mark(stage, input, n->output, &n->edges[i], err);
+			continue;
+		}
+		index = drip_schema_find(input, drip_schema_column(n->output, i)->name);
+		edge.input = (uint32_t)index;
+		rc = index < 0 ? 0 : check_mark(stage, input, n->output, &edge, err);
+	}
+	return rc;
+}
+
 /* ---- feed contracts ---- */
 
 static int set_conflict(struct drip_error *err, const struct drip_schema *input,
@@ -245,6 +299,7 @@ int drip_stage_negotiate(const struct drip_stage *stage, struct drip_ctx *ctx,
 		break;
 	default:
 		rc = transform->negotiate(ctx, stage->config, input, ret, err);
+		rc = rc < 0 ? rc : check_marks(stage, input, ret, err);
 		break;
 	}
 	if (rc < 0) {

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int open_nothing(struct drip_ctx *ctx, const void *config, void **ret_self,
@@ -213,12 +214,14 @@ static const struct drip_component once_component = {
 
 struct pick_config {
 	struct drip_columns columns;
-	const char *hide, *refuse, *ask, *a, *b;
+	const char *hide, *lower, *invent, *refuse, *ask, *a, *b;
 };
 
 static const struct drip_option pick_options[] = {
 	DRIP_OPTION(struct pick_config, columns, .help = "Columns."),
 	DRIP_OPTION(struct pick_config, hide, .help = "A column to mask."),
+	DRIP_OPTION(struct pick_config, lower, .help = "A column to make public, unmasked."),
+	DRIP_OPTION(struct pick_config, invent, .help = "Lineage of a column that is not there."),
 	DRIP_OPTION(struct pick_config, refuse, .help = "A table that negotiation refuses."),
 	DRIP_OPTION(struct pick_config, ask, .help = "A connection, or \"folder\", to ask for."),
 	DRIP_OPTION(struct pick_config, a, .help = "A."),
@@ -268,6 +271,15 @@ static int pick_negotiate(struct drip_ctx *ctx, const void *config, const struct
 	if (index >= 0) {
 		b.columns[index].classification = DRIP_CLASS_INTERNAL;
 		b.columns[index].flags |= DRIP_COLUMN_MASKED;
+	}
+	if (c->lower != NULL && drip_schema_find(input, c->lower) >= 0) {
+		index = drip_schema_find(input, c->lower);
+		b.columns[index].classification = DRIP_CLASS_PUBLIC;
+	}
+	if (c->invent != NULL) {
+		ret->edges = calloc(1, sizeof(*ret->edges));
+		ret->edges_count = 1;
+		ret->edges[0] = (struct drip_lineage_edge){99, 99, DRIP_LINEAGE_IDENTITY};
 	}
 	return drip_schema_builder_build(&b, &ret->output, err);
 }
