@@ -58,30 +58,62 @@ static void offer(const struct drip_known *known, struct drip_suggestion *s)
 	}
 }
 
+static void append_name(char *buf, size_t size, const char *name)
+{
+	size_t used = strlen(buf);
+
+	if (used + strlen(name) + 8 < size) {
+		snprintf(buf + used, size - used, "%s%s", used > 0 ? ", " : "", name);
+	} else if (used > 3 && used + 5 < size && strcmp(buf + used - 3, "...") != 0) {
+		snprintf(buf + used, size - used, ", ...");
+	}
+}
+
+/* "It takes a, b, c." */
+static void list_known(const struct drip_known *known, size_t known_count, char *buf, size_t size)
+{
+	char names[230] = "";
+
+	for (size_t i = 0; i < known_count; i++) {
+		for (const char *const *n = known[i].names; n != NULL && *n != NULL; n++) {
+			append_name(names, sizeof(names), *n);
+		}
+		for (uint32_t j = 0; j < known[i].options_count; j++) {
+			append_name(names, sizeof(names),
+				    drip_option_at(known[i].options, j)->name);
+		}
+	}
+	snprintf(buf, size, "It takes %s.", names[0] != '\0' ? names : "no option");
+}
+
+static void report_unknown(const struct drip_binder *b, const struct drip_node *key,
+			   const struct drip_known *known, size_t known_count)
+{
+	struct drip_suggestion s = {.wrong = key->text};
+	char otherwise[256], hint[256];
+
+	/* A file of a million wrong keys is not searched for a million slips. */
+	for (size_t j = 0; j < known_count && b->findings->dropped == 0; j++) {
+		offer(&known[j], &s);
+	}
+	list_known(known, known_count, otherwise, sizeof(otherwise));
+	drip_findings_add(b->findings, DRIP_SEVERITY_ERROR, &key->place, "config.unknown_option",
+			  drip_suggestion_hint(&s, otherwise, hint, sizeof(hint)),
+			  "unknown option \"%s%.200s\" of %s", b->prefix, key->text, b->what);
+}
+
 void drip_bind_unknown(const struct drip_binder *b, const struct drip_node *map,
 		       const struct drip_known *known, size_t known_count)
 {
 	for (size_t i = 0; i < map->count; i++) {
 		const struct drip_node *key = map->pairs[i].key;
-		struct drip_suggestion s = {.wrong = key->text};
 		bool found = drip_node_is_extension(key);
-		char hint[256];
 
 		for (size_t j = 0; j < known_count && !found; j++) {
 			found = is_known(&known[j], key->text);
 		}
-		for (size_t j = 0; j < known_count && !found && b->findings->dropped == 0; j++) {
-			offer(&known[j], &s);
-		}
 		if (!found) {
-			drip_findings_add(b->findings, DRIP_SEVERITY_ERROR, &key->place,
-					  "config.unknown_option",
-					  drip_suggestion_hint(&s,
-							       "Keys that begin with x- are "
-							       "ignored.",
-							       hint, sizeof(hint)),
-					  "unknown option \"%s%s\" of %s", b->prefix, key->text,
-					  b->what);
+			report_unknown(b, key, known, known_count);
 		}
 	}
 }

@@ -59,11 +59,35 @@ static void show(const struct drip_option *option, const struct drip_node *node,
 	}
 }
 
+/* What to do about a value of the wrong type, into buf; "" where the message says it all. */
+static const char *type_hint(const struct drip_option *option, const struct drip_node *node,
+			     char *buf, size_t size)
+{
+	bool scalar = node->kind == DRIP_NODE_SCALAR;
+
+	if (option->type == DRIP_OPTION_SIZE && scalar) {
+		return "Units are B, KiB, MiB, GiB and TiB, powers of 1024.";
+	}
+	if (option->type == DRIP_OPTION_DURATION && scalar) {
+		return "Units are ms, s, m, h and d.";
+	}
+	if (option->type == DRIP_OPTION_INT && scalar && node->plain && node->text[0] == '0') {
+		return "A leading zero means octal in YAML 1.1: write the number without it.";
+	}
+	if (scalar && !node->plain && !node->interpolated) {
+		return "Write the value without quotes.";
+	}
+	if (option->example == NULL) {
+		return "";
+	}
+	snprintf(buf, size, "Example: %s: %s", option->name, option->example);
+	return buf;
+}
+
 static void refuse_type(const struct drip_binder *b, const struct drip_option *option,
 			const struct drip_node *node)
 {
-	const char *hint = option->example != NULL ? NULL : "";
-	char shown[200], example[300];
+	char shown[200], hint[300];
 
 	show(option, node, shown, sizeof(shown));
 	if (node->kind == DRIP_NODE_SCALAR && node->null) {
@@ -73,14 +97,8 @@ static void refuse_type(const struct drip_binder *b, const struct drip_option *o
 			"option \"%s%s\" of %s has no value", b->prefix, option->name, b->what);
 		return;
 	}
-	if (hint == NULL) {
-		snprintf(example, sizeof(example), "Example: %s: %s", option->name,
-			 option->example);
-		hint = example;
-	} else if (node->kind == DRIP_NODE_SCALAR && !node->plain && !node->interpolated) {
-		hint = "Write the value without quotes.";
-	}
-	drip_findings_add(b->findings, DRIP_SEVERITY_ERROR, &node->place, "config.wrong_type", hint,
+	drip_findings_add(b->findings, DRIP_SEVERITY_ERROR, &node->place, "config.wrong_type",
+			  type_hint(option, node, hint, sizeof(hint)),
 			  "option \"%s%s\" of %s wants %s, not %s", b->prefix, option->name,
 			  b->what, drip_option_type_text(option->type), shown);
 }
