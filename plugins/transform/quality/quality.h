@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parts of the transform `quality`. One thread. */
+#ifndef DRIPLINE_QUALITY_H
+#define DRIPLINE_QUALITY_H
+
+#include <dripline/dripline.h>
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#define QUALITY_RULES_MAX   250
+#define QUALITY_MATCH_LIMIT 1000000 /* steps of one pattern match */
+
+enum quality_kind {
+	QUALITY_NOT_NULL,
+	QUALITY_UNIQUE,
+	QUALITY_RANGE,
+	QUALITY_SET,
+	QUALITY_PATTERN,
+	QUALITY_FRESHNESS,
+	QUALITY_ROW_COUNT,
+};
+
+enum quality_action { ACTION_AUTO, ACTION_WARN, ACTION_DEAD_LETTER, ACTION_STOP };
+
+/* One entry of the option `rules`. */
+struct quality_rule {
+	struct drip_enum kind, action;
+	const char *name;
+	struct drip_strings columns;
+	const char *min, *max;
+	struct drip_strings values;
+	const char *pattern;
+	struct drip_duration max_age;
+	int64_t window;
+};
+
+/* One value in the type of a column, as it stands in a buffer. */
+struct quality_limit {
+	bool set;
+	union {
+		int64_t i;
+		uint64_t u;
+		double f;
+		__int128 d;
+	} v;
+};
+
+/* A rule made ready for one schema; what it remembers is in the rule's state. */
+struct quality_check {
+	uint32_t *columns;
+	uint32_t columns_count;
+	struct quality_limit *low, *high; /* of range: one a column */
+	struct drip_rowset *sets;         /* of set: one a column */
+	uint64_t seed;                    /* of unique: the table */
+};
+
+/* What a rule keeps between batches. */
+struct quality_state {
+	struct drip_rowset seen; /* of unique */
+	pcre2_code *code;        /* of pattern */
+	pcre2_match_data *match;
+	pcre2_match_context *context;
+	int64_t rows;      /* of this epoch */
+	int64_t newest_us; /* of this epoch; INT64_MIN: none */
+	int64_t failed;    /* since open */
+	char metric[80];
+};
+
+bool quality_is_of_epoch(const struct quality_rule *rule); /* not of single rows */
+enum quality_action quality_action_of(const struct quality_rule *rule);
+/* The rule's name, or one made of kind and first column, for metrics. */
+void quality_name(const struct quality_rule *rule, char *buf, size_t size);
+
+/* compile.c. Errors name the option. */
+int quality_check_rule(const struct quality_rule *rule, size_t index,
+		       struct drip_error *err) DRIP_MUST_CHECK;
+int quality_state_init(struct quality_state *s, const struct quality_rule *rule, size_t index,
+		       struct drip_error *err) DRIP_MUST_CHECK;
+void quality_state_finish(struct quality_state *s);
+int quality_compile(const struct quality_rule *rule, size_t index, const struct drip_schema *input,
+		    struct quality_check *ret, struct drip_error *err) DRIP_MUST_CHECK;
+void quality_check_finish(struct quality_check *c);
+
+/* checks.c: sets fails[row] where the row breaks the rule; rows with skip[row] are not looked at.
+ * `hashes` is scratch, one a row. */
+int quality_run(const struct quality_rule *rule, struct quality_state *state,
+		const struct quality_check *check, const struct drip_batch *batch,
+		const uint8_t *skip, struct drip_hash *hashes, uint8_t *fails,
+		struct drip_error *err) DRIP_MUST_CHECK;
+
+#endif
