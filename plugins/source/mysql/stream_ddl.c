@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* DDL in the log, and where the log is begun. */
+#include "source.h"
+
+#include "ddl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int on_set(struct drip_my_source *s, const char *database, const char *table,
+		  struct drip_error *err)
+{
+	const struct drip_my_table *t = drip_my_catalog_find(&s->catalog, database, table);
+	struct drip_my_slot *slot;
+
+	if (t == NULL || !drip_my_catalog_wants(&s->catalog, database, table)) {
+		return 0;
+	}
+	slot = drip_my_slot_get(s, database, table);
+	if (slot == NULL) {
+		return drip_error_nomem(err, sizeof(*slot));
+	}
+	return drip_my_slot_set(s, slot, t, err);
+}
+
+/* A change that was not understood: as the server has the table now, to be held against the next
+ * table map. */
+static int on_unknown(struct drip_my_source *s, const char *database, const char *table,
+		      struct drip_error *err)
+{
+	MYSQL *control;
+	int rc;
+
+	if (!drip_my_catalog_wants(&s->catalog, database, table) || s->connection == NULL) {
+		return 0;
+	}
+	drip_log_info(s->ctx,
+		      "%s.%s was changed by a statement that is not understood: reading "
+		      "its description again",
+		      database, table);
+	rc = drip_my_control(s, &control, err);
+	if (rc == 0) {
+		rc = drip_my_catalog_load(&s->catalog, control, database, table, s->at.place, err);
+	}
+	return rc != 0 ? rc : on_set(s, database, table, err);
+}
+
+/* (gives) a schema for a control batch: as the slot has it, or a bare one. */
+static int control_schema(struct drip_my_source *s, const char *database, const char *table,
+			  struct drip_schema **ret, struct drip_error *err)
+{
+	struct drip_my_slot *slot = drip_my_slot_get(s, database, table);
+	const struct drip_my_table *t = drip_my_catalog_find(&s->catalog, database, table);
+
+	*ret = NULL;
+	if (slot == NULL) {
+		return drip_error_nomem(err, sizeof(*slot));
+	}
+	if (slot->schema != NULL) {
+		*ret = drip_schema_ref(slot->schema);
+		return 0;
+	}
+	return t == NULL ? 0 : drip_my_schema_make(s, t, NULL, ret, err);
+}
+
+static int on_emptied(struct drip_my_source *s, enum drip_batch_kind kind, const char *database,
+		      const char *table, struct drip_error *err)
+{
+	struct drip_schema *schema;
+	int rc;
+
+	if (!drip_my_catalog_wants(&s->catalog, database, table)) {
+		return 0;
+	}
+	rc = control_schema(s, database, table, &schema, err);
+	if (rc != 0 || schema == NULL) {
+		return rc;
+	}
+	rc = drip_my_emit_control(s, kind, schema, false, err);
+	drip_schema_unref(schema);
+	return rc;
+}
+
+/*
+ * A rename. To a name that is read already, it is the swap of an online schema change: the table
+ * goes on under its name, with a new description. From a name that is read, the table is gone under
+ * that name, unless the same statement brings another one in its place.
+ */
+static int on_rename(struct drip_my_source *s, const struct drip_my_ddl_event *e,
+		     struct drip_error *err)
+{
+	bool from = drip_my_catalog_wants(&s->catalog, e->database, e->table);
+	bool to = drip_my_catalog_wants(&s->catalog, e->to_database, e->to_table);
+
+	if (to) {
+		struct drip_my_slot *slot = drip_my_slot_get(s, e->to_database, e->to_table);
+
+		if (slot == NULL) {
+			return drip_error_nomem(err, sizeof(*slot));
+		}
+		if (slot->table == NULL) {
+			drip_log_warning(s->ctx,
+					 "%s.%s was renamed to %s.%s: rows that it had before are "
+					 "not given under the new name",
+					 e->database, e->table, e->to_database, e->to_table);
+		}
+		return on_set(s, e->to_database, e->to_table, err);
+	}
+	if (from) {
+		drip_log_info(s->ctx, "%s.%s was renamed to %s.%s, which is not read", e->database,
+			      e->table, e->to_database, e->to_table);
+	}
+	return 0;
+}
+
+static int on_ddl(void *user, const struct drip_my_ddl_event *e, struct drip_error *err)
+{
+	struct drip_my_source *s = user;
+
+	switch (e->kind) {
+	case DRIP_MY_DDL_SET:
+		return on_set(s, e->database, e->table, err);
+	case DRIP_MY_DDL_UNKNOWN:
+		return on_unknown(s, e->database, e->table, err);
+	case DRIP_MY_DDL_DROP:
+		return on_emptied(s, DRIP_BATCH_DROP, e->database, e->table, err);
+	case DRIP_MY_DDL_TRUNCATE:
+		return on_emptied(s, DRIP_BATCH_TRUNCATE, e->database, e->table, err);
+	case DRIP_MY_DDL_RENAME:
+		return on_rename(s, e, err);
+	default:
+		return 0;
+	}
+}
+
+int drip_my_stream_ddl(struct drip_my_source *s, const struct drip_my_query *q,
+		       struct drip_error *err)
+{
+	const char *charset = drip_my_charset_of_collation(q->collation_database);
+	const char *client = drip_my_charset_of_collation(q->client_collation);
+	struct drip_my_charset *converter;
+	struct drip_my_ddl_statement st = {
+		.sql = q->sql, .size = q->sql_size, .since = s->at.place};
+	char database[DRIP_NAME_MAX], *text = NULL;
+	int rc = 0;
+
+	st.since.offset = s->offset; /* it holds for what follows the statement */
+	snprintf(database, sizeof(database), "%.*s", (int)q->database_size, q->database);
+	st.database = database;
+	st.charset = charset != NULL ? charset : "utf8mb4";
+	st.ansi_quotes = (q->sql_mode & 0x4) != 0;
+	st.no_backslash = (q->sql_mode & 0x100000) != 0;
+	if (client != NULL) {
+		rc = drip_my_charset_get(&s->values, client, &converter, err);
+		if (rc != 0) {
+			return rc;
+		}
+		if (converter != NULL) {
+			text = drip_my_charset_text(converter, (const uint8_t *)q->sql,
+						    q->sql_size);
+			if (text == NULL) {
+				return drip_error_nomem(err, q->sql_size);
+			}
+			st.sql = text;
+			st.size = strlen(text);
+		}
+	}
+	rc = drip_my_ddl_apply(&s->catalog, &st, on_ddl, s, err);
+	free(text);
+	return rc != 0 ? rc : drip_my_store_catalog(s, err);
+}
+
+static int bad_start(const char *start, struct drip_error *err)
+{
+	drip_error_set(err, -EINVAL, "mysql.bad_position", "\"%s\" is no position of the log",
+		       start);
+	drip_error_option(err, "start");
+	drip_error_hint(err, "Write earliest, latest, FILE:OFFSET as mysql-bin.000004:7788, or "
+			     "gtid:0-1-95.");
+	return -EINVAL;
+}
+
+static int first_row(MYSQL *m, const char *sql, struct drip_my_position *p, bool offset,
+		     struct drip_error *err)
+{
+	MYSQL_RES *res;
+	MYSQL_ROW row;
+	int rc = drip_my_select(m, sql, &res, err);
+
+	if (rc != 0) {
+		return rc;
+	}
+	row = mysql_fetch_row(res);
+	if (row == NULL || row[0] == NULL || !drip_my_file_parse(row[0], p)) {
+		drip_error_set(err, -ENODATA, "mysql.binlog_off", "the server writes no binlog");
+		drip_error_hint(err, "Set log_bin on the server and restart it.");
+		rc = -ENODATA;
+	} else {
+		p->place.offset = offset && row[1] != NULL ? strtoull(row[1], NULL, 10) : 4;
+	}
+	mysql_free_result(res);
+	return rc;
+}
+
+int drip_my_stream_locate(struct drip_my_source *s, struct drip_error *err)
+{
+	const char *start = s->options->start != NULL ? s->options->start : "latest";
+	struct drip_my_position *p = &s->at;
+	char file[DRIP_MY_FILE_MAX], *end;
+	const char *colon = strrchr(start, ':');
+	MYSQL *control;
+	int rc = drip_my_control(s, &control, err);
+
+	if (rc != 0) {
+		return rc;
+	}
+	p->phase = DRIP_MY_PHASE_LOG;
+	if (strcmp(start, "latest") == 0) {
+		rc = first_row(control, "SHOW MASTER STATUS", p, true, err);
+	} else if (strcmp(start, "earliest") == 0) {
+		rc = first_row(control, "SHOW BINARY LOGS", p, false, err);
+	} else if (strncmp(start, "gtid:", 5) == 0) {
+		if (!drip_my_gtids_parse(start + 5, &p->gtids)) {
+			return bad_start(start, err);
+		}
+		p->place.file = 0;
+		return 0;
+	} else if (colon != NULL && (size_t)(colon - start) < sizeof(file)) {
+		memcpy(file, start, (size_t)(colon - start));
+		file[colon - start] = '\0';
+		p->place.offset = strtoull(colon + 1, &end, 10);
+		if (colon[1] == '\0' || *end != '\0' || !drip_my_file_parse(file, p) ||
+		    p->place.offset < 4) {
+			return bad_start(start, err);
+		}
+	} else {
+		return bad_start(start, err);
+	}
+	if (rc == 0) {
+		drip_my_gtids_at(control, p, &p->gtids);
+	}
+	return rc;
+}
