@@ -321,6 +321,9 @@ int main(int argc, char **argv)
 		return 3;
 	}
 	conf_elf(&c);
+	if (!conf_alloc_init(c.path)) {
+		conf_note(&c, "allocation failures cannot be tested in this build");
+	}
 	plugin = drip_harness_plugin(c.harness);
 	for (uint32_t i = 0; i < plugin->components_count; i++) {
 		c.component = plugin->components[i];
