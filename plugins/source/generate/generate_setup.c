@@ -331,6 +331,8 @@ static int make_times(struct generate_column *c, const struct place *at)
 			      at->err);
 	if (rc != 0) {
 		drip_error_option(at->err, "columns[%zu].from", at->index);
+	} else if (b.rc != 0) { /* an append that cannot allocate says so only here */
+		rc = drip_error_nomem(at->err, sizeof(int64_t));
 	} else {
 		c->low = *(const int64_t *)(const void *)b.values;
 		c->step = at->config->every.ms * 1000;
