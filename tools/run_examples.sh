@@ -27,7 +27,8 @@ run_example() {
 for example in plugins/*/*/example.yaml; do
 	folder="$(dirname "$example")"
 	name="$(basename "$folder")"
-	if [ ! -f "$build/plugins/drip-$name.so" ]; then
+	kind="$(basename "$(dirname "$folder")")"
+	if [ ! -f "$build/plugins/drip-$name.so" ] && [ ! -f "$build/plugins/drip-$name-$kind.so" ]; then
 		echo "# $folder is not part of this build"
 		continue
 	fi

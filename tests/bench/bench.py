@@ -40,7 +40,7 @@ SINKS = {
     "blackhole": "{plugin: blackhole}",
     "append": "{plugin: warehouse, connection: dwh, mode: append}",
     "mirror": "{plugin: warehouse, connection: dwh, mode: mirror}",
-    "lake": "{plugin: lake, path: %s/lake}",
+    "lake": "{plugin: lake, root: %s/lake}",
 }
 
 

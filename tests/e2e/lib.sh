@@ -113,7 +113,7 @@ e2e_pipeline() {
 		source: {plugin: mysql, connection: shop, tables: ["luckyus_salesorder.*"]}
 		sinks:
 		  - {plugin: warehouse, connection: dwh, mode: mirror, schema: luckyus_salesorder}
-		  - {plugin: lake, path: $dir/lake}
+		  - {plugin: lake, root: $dir/lake}
 	YAML
 	printf '%s\n' "$@"
 }
@@ -132,11 +132,11 @@ check_copies() {
 # The rows of a table's Parquet files as they stand now: the last change of each key that is no
 # delete. lake_files TABLE, lake_latest TABLE: for a FROM clause.
 lake_files() {
-	echo "read_parquet('$dir/lake/**/$1/**/*.parquet', union_by_name=true, hive_partitioning=false)"
+	echo "read_parquet('$dir/lake/raw/$1/**/*.parquet', union_by_name=true, hive_partitioning=false)"
 }
 
 lake_latest() {
 	echo "(SELECT * FROM (SELECT * FROM $(lake_files "$1")
-		QUALIFY row_number() OVER (PARTITION BY id ORDER BY _position DESC, _sequence DESC) = 1)
+		QUALIFY row_number() OVER (PARTITION BY id ORDER BY _sequence DESC) = 1)
 		WHERE _op <> 'd')"
 }

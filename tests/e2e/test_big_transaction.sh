@@ -19,7 +19,7 @@ pipeline: big
 source: {plugin: mysql, connection: shop, tables: ["big.t"]}
 sinks:
   - {plugin: warehouse, connection: dwh, mode: mirror, schema: big}
-  - {plugin: lake, path: $dir/lake}
+  - {plugin: lake, root: $dir/lake}
 YAML
 drip run "$dir/big.yaml" --until caught-up
 check "snapshot of the empty table" $?
