@@ -11,6 +11,7 @@
 #include "engine/graph.h"
 #include "lib/test.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -336,6 +337,113 @@ TEST(survives_every_failing_allocation)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		torture(registry, bad[i], -EINVAL);
 	}
+	drip_registry_destroy(registry);
+}
+
+/* ---- mutations ---- */
+
+static uint64_t seed = 0x2545f4914f6cdd1d;
+
+static size_t draw(size_t below)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return below > 0 ? (size_t)(seed % below) : 0;
+}
+
+/* A byte changed, a piece cut out, or a piece copied elsewhere. */
+static void mutate(char *text, size_t *size, size_t room)
+{
+	static const char bytes[] = " \n:-[]{}&*!|>'\"%@`#,?~0x${<";
+	size_t at = draw(*size), from = draw(*size), length = draw(40);
+
+	switch (draw(4)) {
+	case 0:
+		text[at] = bytes[draw(sizeof(bytes) - 1)];
+		break;
+	case 1:
+		length = at + length < *size ? length : *size - at;
+		memmove(text + at, text + at + length, *size - at - length);
+		*size -= length;
+		break;
+	default:
+		length = from + length < *size ? length : *size - from;
+		if (*size + length < room) {
+			char piece[40];
+
+			memcpy(piece, text + from, length);
+			memmove(text + at + length, text + at, *size - at);
+			memcpy(text + at, piece, length);
+			*size += length;
+		}
+		break;
+	}
+}
+
+static void load_mutant(struct drip_registry *registry, const char *path, const char *original,
+			size_t size)
+{
+	char text[16384];
+	const char *paths[] = {path};
+	struct drip_document *d = NULL;
+	struct drip_findings f;
+	FILE *file;
+	int rc;
+
+	memcpy(text, original, size);
+	for (size_t i = draw(3) + 1; i > 0 && size > 0; i--) {
+		mutate(text, &size, sizeof(text));
+	}
+	file = fopen(path, "we");
+	REQUIRE_NOT_NULL(file);
+	fwrite(text, 1, size, file);
+	fclose(file);
+	drip_findings_init(&f);
+	rc = drip_document_load(registry, paths, 1, NULL, &f, &d);
+	if ((rc == 0) != (f.errors == 0)) {
+		CHECK(!"status and findings agree");
+		printf("# kept as %s\n", path);
+	}
+	drip_document_destroy(d);
+	drip_findings_finish(&f);
+}
+
+static int is_file(const struct dirent *entry)
+{
+	const char *dot = strrchr(entry->d_name, '.');
+
+	return dot != NULL && strcmp(dot, ".yaml") == 0;
+}
+
+TEST(mutated_files_never_crash)
+{
+	struct drip_registry *registry = make_registry();
+	char folder[] = "/tmp/dripline-config-XXXXXX", path[64];
+	struct dirent **entries = NULL;
+	int count = scandir(test_argv[2], &entries, is_file, alphasort);
+
+	REQUIRE(count > 50);
+	REQUIRE_NOT_NULL(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/m.yaml", folder);
+	for (int i = 0; i < count; i++) {
+		char text[8192], name[4096];
+		FILE *file;
+		size_t size;
+
+		snprintf(name, sizeof(name), "%s/%s", test_argv[2], entries[i]->d_name);
+		file = fopen(name, "re");
+		REQUIRE_NOT_NULL(file);
+		size = fread(text, 1, sizeof(text), file);
+		fclose(file);
+		for (int round = 0; round < 60; round++) {
+			load_mutant(registry, path, text, size);
+		}
+		free(entries[i]);
+	}
+	free(entries);
+	unlink(path);
+	rmdir(folder);
 	drip_registry_destroy(registry);
 }
 
