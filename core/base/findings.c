@@ -164,6 +164,28 @@ static int compare(const struct drip_finding *a, const struct drip_finding *b)
 	return rc;
 }
 
+/* Drops what stands twice: a file that two documents include has its problems once. */
+static void drop_doubles(struct drip_findings *f)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < f->count; i++) {
+		struct drip_finding *last = kept > 0 ? &f->items[kept - 1] : NULL;
+		struct drip_finding *item = &f->items[i];
+
+		if (last == NULL || compare(last, item) != 0 || last->severity != item->severity ||
+		    strcmp(last->code, item->code) != 0 ||
+		    strcmp(last->message, item->message) != 0) {
+			f->items[kept++] = *item;
+			continue;
+		}
+		f->errors -= item->severity == DRIP_SEVERITY_ERROR;
+		f->warnings -= item->severity == DRIP_SEVERITY_WARNING;
+		finding_finish(item);
+	}
+	f->count = kept;
+}
+
 void drip_findings_sort(struct drip_findings *f)
 {
 	/* Insertion sort: stable, and the list is bounded by DRIP_FINDINGS_MAX and nearly sorted.
@@ -178,6 +200,7 @@ void drip_findings_sort(struct drip_findings *f)
 		}
 		f->items[j] = item;
 	}
+	drop_doubles(f);
 }
 
 static const char *severity_name(enum drip_severity severity)

@@ -39,7 +39,8 @@ void drip_findings_add(struct drip_findings *f, enum drip_severity severity,
 /* An error as a finding; its own place wins over `place` (may be NULL). */
 void drip_findings_add_error(struct drip_findings *f, enum drip_severity severity,
 			     const struct drip_place *place, const struct drip_error *err);
-void drip_findings_sort(struct drip_findings *f); /* by file, line, column; stable */
+/* By file, line, column; stable. Findings that are the same in every word are kept once. */
+void drip_findings_sort(struct drip_findings *f);
 /* "file:line:column: error: message [code]", then "  hint: ..." ; or one JSON document. */
 void drip_findings_print_text(const struct drip_findings *f, FILE *out);
 void drip_findings_print_json(const struct drip_findings *f, FILE *out);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `dripline validate`: loads configuration files, prints every finding, and runs nothing. */
+/*
+ * `dripline validate`: loads configuration files, prints every finding, and runs nothing. Each path
+ * is loaded by itself, as `run` would a file and `daemon` a folder.
+ */
 #include "cli/args.h"
 #include "cli/commands.h"
 #include "cli/load.h"
@@ -11,7 +14,7 @@ int drip_cmd_validate(int argc, char **argv)
 {
 	static const char *const formats[] = {"text", "json", NULL};
 	struct drip_arg_list dirs = {.count = 0};
-	struct drip_cli_load load = {.connect = false};
+	struct drip_cli_load load = {.each = true};
 	const char *format = "text";
 	const struct drip_arg args[] = {
 		{.name = "connect", .flag = &load.connect},

@@ -8,12 +8,42 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Loads `count` paths as one document; counts its files. 0 or -EINVAL, with the findings. */
+static int load_paths(struct drip_cli_load *load, const char *const *paths, size_t count)
+{
+	struct drip_load_options options = {.connect = load->connect};
+	struct drip_error err = DRIP_ERROR_INIT;
+	int rc = drip_document_load(load->registry, paths, count, &options, &load->findings,
+				    &load->document);
+
+	if (rc == -ENOMEM) {
+		drip_error_nomem(&err, 0);
+		drip_findings_add_error(&load->findings, DRIP_SEVERITY_ERROR, NULL, &err);
+	}
+	load->files += load->document != NULL ? load->document->files_count : 0;
+	return rc;
+}
+
+static int load_each(struct drip_cli_load *load)
+{
+	int failed = 0;
+
+	for (size_t i = 0; i < load->paths_count; i++) {
+		int rc = load_paths(load, &load->paths[i], 1);
+
+		failed = rc != 0 ? rc : failed;
+		drip_document_destroy(load->document);
+		load->document = NULL;
+	}
+	drip_findings_sort(&load->findings);
+	return failed;
+}
+
 int drip_cli_load(struct drip_cli_load *load)
 {
 	struct drip_registry_options plugins = {.dirs = load->plugin_dirs,
 						.dirs_count = load->plugin_dirs_count,
 						.cache_read_only = true};
-	struct drip_load_options options = {.connect = load->connect};
 	struct drip_error err = DRIP_ERROR_INIT;
 	int rc;
 
@@ -23,17 +53,10 @@ int drip_cli_load(struct drip_cli_load *load)
 		fprintf(stderr, "dripline: %s [%s]\n", err.message, err.code);
 		return DRIP_EXIT_ENVIRONMENT;
 	}
-	rc = drip_document_load(load->registry, load->paths, load->paths_count, &options,
-				&load->findings, &load->document);
+	rc = load->each ? load_each(load) : load_paths(load, load->paths, load->paths_count);
 	if (rc == 0) {
-		load->files = load->document->files_count;
 		return DRIP_EXIT_OK;
 	}
-	if (rc == -ENOMEM) {
-		drip_error_nomem(&err, 0);
-		drip_findings_add_error(&load->findings, DRIP_SEVERITY_ERROR, NULL, &err);
-	}
-	load->files = load->document != NULL ? load->document->files_count : 0;
 	return load->findings.environment ? DRIP_EXIT_ENVIRONMENT : DRIP_EXIT_INVALID;
 }
 

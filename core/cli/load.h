@@ -12,6 +12,7 @@ struct drip_cli_load {
 	size_t plugin_dirs_count;
 	const char *const *paths;
 	size_t paths_count;
+	bool each; /* every path is a document of its own; `document` stays NULL */
 	/* out */
 	struct drip_registry *registry;
 	struct drip_document *document; /* may be NULL */

@@ -251,25 +251,35 @@ static int emit_rows(struct generate *g, int64_t rows, struct drip_error *err)
 	return drip_emit(g->ctx, batch, err);
 }
 
-/* Rows that the rate lets through now; waits for the first of them, `timeout_ms` at most. */
-static int due_rows(struct generate *g, uint32_t timeout_ms, uint64_t *ret)
+/* Rows that the rate has let through since the start and that are not out yet. */
+static double owed_rows(struct generate *g)
 {
-	double rate = (double)g->config->rate, due, wait_ms;
-	int rc;
+	double elapsed_s = (double)(g->ctx->host->now_ns(g->ctx) - g->began_ns) * 1e-9;
 
-	due = (double)(g->ctx->host->now_ns(g->ctx) - g->began_ns) * 1e-9 * rate -
-	      (double)(g->next - g->began_event);
-	if (due < 1 && timeout_ms > 0) {
-		wait_ms = (1 - due) / rate * 1000 + 1;
-		rc = g->ctx->host->wait(g->ctx,
-					wait_ms < timeout_ms ? (uint64_t)wait_ms : timeout_ms);
+	return elapsed_s * (double)g->config->rate - (double)(g->next - g->began_event);
+}
+
+/*
+ * Rows to put out now, `most` at most. Waits until a tick's worth is due, so that a high rate does
+ * not come in batches of a few rows; `timeout_ms` at most.
+ */
+static int due_rows(struct generate *g, uint32_t timeout_ms, uint64_t most, uint64_t *ret)
+{
+	double rate = (double)g->config->rate, due = owed_rows(g);
+	double want = rate * GENERATE_TICK_MS / 1000;
+
+	want = want < 1 ? 1 : want > (double)most ? (double)most : want;
+	if (due < want && timeout_ms > 0) {
+		double wait_ms = (want - due) / rate * 1000 + 1;
+		int rc = g->ctx->host->wait(g->ctx,
+					    wait_ms < timeout_ms ? (uint64_t)wait_ms : timeout_ms);
+
 		if (rc != 0) {
 			return rc;
 		}
-		due = (double)(g->ctx->host->now_ns(g->ctx) - g->began_ns) * 1e-9 * rate -
-		      (double)(g->next - g->began_event);
+		due = owed_rows(g);
 	}
-	*ret = due < 1 ? 0 : (uint64_t)due;
+	*ret = due < 1 ? 0 : due > (double)most ? most : (uint64_t)due;
 	return 0;
 }
 
@@ -277,7 +287,7 @@ static int generate_poll(void *self, uint32_t timeout_ms, struct drip_error *err
 {
 	struct generate *g = self;
 	uint64_t rows = (uint64_t)g->config->batch_rows, total = (uint64_t)g->config->rows;
-	uint64_t transaction = (uint64_t)g->config->transaction, due;
+	uint64_t transaction = (uint64_t)g->config->transaction;
 	int rc;
 
 	if (total != 0 && g->next >= total) {
@@ -297,14 +307,11 @@ static int generate_poll(void *self, uint32_t timeout_ms, struct drip_error *err
 		rows = left + (rows - left) / transaction * transaction;
 	}
 	if (g->config->rate != 0) {
-		rc = due_rows(g, timeout_ms, &due);
+		rc = due_rows(g, timeout_ms, rows, &rows);
 		if (rc != 0) {
 			return rc == -ECANCELED
 				       ? drip_error_set(err, rc, "generate.stopped", "stopping")
 				       : rc;
-		}
-		if (due < rows) {
-			rows = due;
 		}
 	}
 	if (rows != 0) {

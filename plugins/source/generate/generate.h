@@ -13,6 +13,7 @@
 #define GENERATE_COLUMNS_MAX  1024
 #define GENERATE_VALUES_MAX   4096 /* of one choice */
 #define GENERATE_TEXT_MAX     4096 /* bytes of one text or binary value */
+#define GENERATE_TICK_MS      20   /* of a rate: rows come in batches of this much time */
 #define GENERATE_CYCLE        1000 /* events in one round of inserts, updates and deletes */
 #define GENERATE_PASSES_MAX   19   /* updates of one key: at most this many */
 #define GENERATE_TEMPLATE_MAX 256
