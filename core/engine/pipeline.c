@@ -168,6 +168,9 @@ enum drip_pipeline_state drip_pipeline_state(const struct drip_engine *engine,
 	if (p->cron != NULL && !engine->stopping && !p->removed) {
 		return p->paused ? DRIP_PIPELINE_PAUSED : DRIP_PIPELINE_WAITING;
 	}
+	if (engine->stopping && !p->ran) {
+		return DRIP_PIPELINE_STOPPED;
+	}
 	return p->state;
 }
 
