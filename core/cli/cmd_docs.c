@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `dripline docs`: writes what of the documentation is generated from code: the option tables of
- * the plugins' READMEs (between their markers), docs/reference/plugins.md, errors.md and cli.md.
- * With --check it writes nothing and names what is stale.
+ * the plugins' READMEs (between their markers), docs/reference/plugins.md, configuration.md,
+ * errors.md and cli.md. With --check it writes nothing and names what is stale.
  */
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "cli/args.h"
 #include "cli/commands.h"
 #include "cli/component_text.h"
+#include "engine/graph_options.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -229,6 +230,39 @@ static void write_plugins(struct docs *d, const struct entries *e)
 	put_reference(d, "plugins.md", &out);
 }
 
+static void table_markdown(const char *title, const char *text, struct graph_table table,
+			   struct drip_str *out)
+{
+	struct drip_component c = {
+		.struct_size = sizeof(c), .options = table.options, .options_count = table.count};
+
+	drip_str_appendf(out, "\n## %s\n\n%s\n\n", title, text);
+	drip_component_options_markdown(&c, out);
+}
+
+/* What a file may hold apart from the options of plugins. */
+static void write_configuration(struct docs *d)
+{
+	drip_autostr out = DRIP_STR_INIT;
+
+	drip_str_append(&out, "# Configuration files\n\n" GENERATED
+			      "See the [guide](../guide/configuration.md); the options of plugins "
+			      "are in [plugins.md](plugins.md). What the tables call a list of "
+			      "maps is one map here: `commit: {interval: 5s}`.\n");
+	table_markdown("File",
+		       "Besides these: `settings`, `connections`, `services`, `source`, "
+		       "`feed`, `transforms`, `sinks`.",
+		       graph_file_table(), &out);
+	table_markdown("Settings", "Under `settings`, in one of the files.", graph_settings_table(),
+		       &out);
+	table_markdown("Stages",
+		       "Beside the options of the plugin. `only` is for feeds, transforms and "
+		       "sinks, `input` for transforms and sinks, `clearance` for sinks; "
+		       "connections and services have `plugin` alone.",
+		       graph_stage_table(DRIP_KIND_SINK), &out);
+	put_reference(d, "configuration.md", &out);
+}
+
 static void write_errors(struct docs *d)
 {
 	drip_autostr path = DRIP_STR_INIT;
@@ -300,6 +334,7 @@ static int write_all(struct docs *d)
 	}
 	write_readmes(d, &e);
 	write_plugins(d, &e);
+	write_configuration(d);
 	write_errors(d);
 	write_cli(d);
 	free(e.items);

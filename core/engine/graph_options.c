@@ -124,7 +124,8 @@ static const struct drip_option stage_options[] = {
 	DRIP_OPTION(struct graph_stage_config, input,
 		    .help = "Id of the stage that feeds this one. Default: the one before."),
 	DRIP_OPTION(struct graph_stage_config, clearance,
-		    .help = "The most sensitive class that may be written here.",
+		    .help = "The most sensitive class that may be written here. Default: the "
+			    "plugin's own.",
 		    .values = class_values),
 };
 
