@@ -400,6 +400,26 @@ static int sink_idle(void *self, struct drip_error *err)
 
 /* ---- negotiation ---- */
 
+/* The database as lineage names it; "" while it cannot be asked, as in an offline validation. */
+static void put_namespace(struct drip_ctx *ctx, const struct wh_config *c,
+			  struct drip_negotiated *ret)
+{
+	const struct drip_sql *sql;
+	const void *interface;
+	void *object;
+
+	if (ctx->host->connection_get(ctx, c->connection.name, DRIP_SQL_INTERFACE, &interface,
+				      &object, NULL) != 0) {
+		return;
+	}
+	sql = interface;
+	if (sql->dataset_namespace(object, ret->dataset_namespace,
+				   sizeof(ret->dataset_namespace)) != 0) {
+		ret->dataset_namespace[0] = '\0';
+	}
+	ctx->host->connection_put(ctx, c->connection.name, DRIP_SQL_INTERFACE, object);
+}
+
 static int sink_negotiate(struct drip_ctx *ctx, const void *config, const struct drip_schema *input,
 			  struct drip_negotiated *ret, struct drip_error *err)
 {
@@ -421,6 +441,7 @@ static int sink_negotiate(struct drip_ctx *ctx, const void *config, const struct
 		ret->output = NULL;
 		return rc;
 	}
+	put_namespace(ctx, c, ret);
 	snprintf(ret->dataset, sizeof(ret->dataset), "%.200s.%.300s", c->schema, route.table);
 	snprintf(ret->action, sizeof(ret->action), "%s: %s table %.80s.%.100s%s",
 		 wh_mode_name(route.mode), c->create ? "create or extend" : "write to", c->schema,
