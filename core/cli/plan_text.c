@@ -303,47 +303,91 @@ static void put_origins(struct drip_str *out, const struct drip_pipeline_spec *s
 		}
 		any = true;
 	}
-	drip_str_append(out, any ? "\n" : " <- nothing of the source\n");
+	drip_str_append(out, any ? "\n" : " <- no column of the source\n");
 	free(ways);
 }
 
-static size_t count_dataset(const struct drip_pipeline_spec *spec, uint32_t index)
+static const struct drip_edge *source_of(const struct drip_pipeline_spec *spec, uint32_t index)
 {
-	const struct drip_edge *edge = &spec->edges[index];
-	size_t count = 0;
-
-	for (uint32_t i = 0; i < spec->edges_count; i++) {
-		count += spec->edges[i].stage == edge->stage &&
-			 strcmp(spec->edges[i].dataset, edge->dataset) == 0 &&
-			 strcmp(spec->edges[i].dataset_namespace, edge->dataset_namespace) == 0;
+	while (spec->edges[index].from != index) {
+		index = spec->edges[index].from;
 	}
-	return count;
+	return &spec->edges[index];
+}
+
+/* Two tables of one sink whose columns come the same way from sources that look alike. */
+static bool is_same_way(const struct drip_pipeline_spec *spec, uint32_t a, uint32_t b)
+{
+	const struct drip_edge *x = &spec->edges[a], *y = &spec->edges[b];
+
+	for (;;) {
+		if (x->stage != y->stage || !is_alike(x->schema, y->schema) ||
+		    x->lineage_count != y->lineage_count) {
+			return false;
+		}
+		for (uint32_t i = 0; i < x->lineage_count; i++) {
+			if (x->lineage[i].input != y->lineage[i].input ||
+			    x->lineage[i].output != y->lineage[i].output ||
+			    x->lineage[i].kind != y->lineage[i].kind) {
+				return false;
+			}
+		}
+		if (x == &spec->edges[x->from] || y == &spec->edges[y->from]) {
+			return x == &spec->edges[x->from] && y == &spec->edges[y->from];
+		}
+		x = &spec->edges[x->from];
+		y = &spec->edges[y->from];
+	}
+}
+
+/* Marks the edges that go the same way as `first`; names the first few datasets. */
+static void put_datasets(struct drip_str *out, const struct drip_pipeline_spec *spec,
+			 uint32_t first, bool *done)
+{
+	const struct drip_edge *edge = &spec->edges[first];
+	size_t count = 0, shown = 0;
+
+	drip_str_appendf(out, "  %s ", spec->stages[edge->stage].id);
+	for (uint32_t i = first; i < spec->edges_count; i++) {
+		if (spec->edges[i].stage != edge->stage || done[i] ||
+		    !is_same_way(spec, first, i)) {
+			continue;
+		}
+		done[i] = true;
+		count++;
+		if (shown < TABLES_SHOWN && is_new_dataset(spec, i)) {
+			drip_str_appendf(out, "%s%s", shown++ > 0 ? ", " : "",
+					 spec->edges[i].dataset);
+		}
+	}
+	if (count > 1) {
+		drip_str_appendf(out, ", of %zu tables such as ", count);
+		put_table_name(out, source_of(spec, first)->schema);
+	}
+	drip_str_append_char(out, '\n');
 }
 
 static void put_lineage(struct drip_str *out, const struct drip_pipeline_spec *spec)
 {
+	bool *done = drip_calloc(spec->edges_count + 1u, sizeof(*done));
 	bool any = false;
 
-	for (uint32_t i = 0; i < spec->edges_count; i++) {
+	for (uint32_t i = 0; done != NULL && i < spec->edges_count; i++) {
 		const struct drip_edge *edge = &spec->edges[i];
-		size_t tables;
 
-		if (spec->stages[edge->stage].kind != DRIP_KIND_SINK || !is_new_dataset(spec, i)) {
+		if (spec->stages[edge->stage].kind != DRIP_KIND_SINK || done[i]) {
 			continue;
 		}
-		tables = count_dataset(spec, i);
 		drip_str_append(out, any ? "" : "\nlineage\n");
 		any = true;
-		drip_str_appendf(out, "  %s %s", spec->stages[edge->stage].id, edge->dataset);
-		if (tables > 1) {
-			drip_str_appendf(out, " (first of %zu tables that it is made of)", tables);
-		}
-		drip_str_append_char(out, '\n');
+		put_datasets(out, spec, i, done);
 		for (uint32_t j = 0; j < edge->schema->columns_count; j++) {
 			drip_str_appendf(out, "    %s", drip_schema_column(edge->schema, j)->name);
 			put_origins(out, spec, i, j);
 		}
 	}
+	out->rc = done == NULL ? -ENOMEM : out->rc;
+	free(done);
 }
 
 void drip_plan_text(const struct drip_document *document, struct drip_str *out)
