@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# `validate --connect` and `plan --connect` against a MariaDB: run by mariadb.sh. Arguments: the program.
+program=$1
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+mariadb --socket "$DRIPLINE_TEST_MYSQL_SOCKET" -uroot <<'SQL' || exit 1
+CREATE DATABASE shop;
+CREATE TABLE shop.t_order_1 (id BIGINT PRIMARY KEY, phone VARCHAR(20), amount DECIMAL(12,2));
+CREATE TABLE shop.t_order_2 LIKE shop.t_order_1;
+SQL
+
+# make NAME TRANSFORMS-AND-FEED: a pipeline over the two tables.
+make() {
+	cat > "$1" <<YAML
+connections:
+  shop:
+    plugin: mysql
+    host: ${3:-127.0.0.1}
+    port: ${4:-$DRIPLINE_TEST_MYSQL_PORT}
+    user: $DRIPLINE_TEST_MYSQL_USER
+    password: \${env:DRIPLINE_TEST_MYSQL_PASSWORD}
+pipeline: p
+source: {plugin: mysql, connection: shop, tables: [shop.t_order_*]}
+sinks: [{plugin: blackhole, clearance: internal}]
+$2
+YAML
+}
+
+number=0 failed=0
+# check NAME STATUS COMMAND FILE PATTERN...: runs it, and looks for each pattern in what it prints.
+check() {
+	local name=$1 want=$2 command=$3 file=$4 good=1 status pattern
+	shift 4
+	"$program" "$command" --connect "$file" > out 2>&1
+	status=$?
+	[ "$status" -eq "$want" ] || good=0
+	for pattern; do
+		grep -qF -- "$pattern" out || good=0
+	done
+	number=$((number + 1))
+	if [ "$good" -eq 1 ]; then
+		echo "ok $number - $name"
+	else
+		echo "# exit $status, not $want"
+		sed 's/^/# /' out
+		echo "not ok $number - $name"
+		failed=1
+	fi
+}
+
+make good.yaml ''
+check "takes what fits" 0 validate good.yaml "1 file, 0 errors"
+check "plans the tables of the server" 0 plan good.yaml "shop.t_order_1, shop.t_order_2: 3 columns" \
+	"amount  decimal(12,2)    null     internal"
+make where.yaml 'transforms: [{plugin: filter, where: amont > 5}]'
+check "finds a column that is not there" 2 validate where.yaml "where.yaml:11:38: error: " "amont"
+make columns.yaml 'transforms: [{plugin: mask, key: 0123456789abcdef0123456789abcdef, columns: [{name: phnoe}]}]'
+check "finds a column to mask that is not there" 2 validate columns.yaml "columns.yaml:11:" "phnoe"
+make contract.yaml 'feed: {plugin: contract, tables: [{match: shop.t_order_*, as: orders, columns: [{name: id, type: int32}]}]}'
+check "finds a type that the contract does not promise" 2 validate contract.yaml \
+	"contract.yaml:11:81: error: column \"id\" of table t_order_1 is int64, but its contract says int32 [contract.type_conflict]"
+make class.yaml 'feed: {plugin: contract, tables: [{match: "*", columns: [{name: id, type: int64}, {name: phone, type: utf8, class: restricted}]}]}'
+check "finds a restricted column on its way to a sink" 2 validate class.yaml \
+	"class.yaml:10:40: error: column \"phone\" of table t_order_1 is restricted" "[security.uncleared_column]"
+make down.yaml '' 127.0.0.1 1
+check "says that a server is not there" 3 validate down.yaml "error: "
+echo "1..$number"
+exit $failed
