@@ -83,7 +83,7 @@ static const struct drip_option rule_options[] = {
 	RULE(keep_last, .help = "Characters that partial leaves at the end.", .default_text = "4",
 	     .unit = "characters", .max = MASK_CHARS_MAX),
 	RULE(replacement, .help = "Text of redact; of partial, what each hidden character becomes.",
-	     .default_text = "\"*\""),
+	     .default_text = "*"),
 };
 
 #define OPT(member, ...) DRIP_OPTION(struct mask_config, member, __VA_ARGS__)

@@ -108,7 +108,8 @@ struct drip_option {
 	uint32_t offset; /* of the member in the config struct */
 	const char *name;
 	const char *help;         /* one or more sentences */
-	const char *default_text; /* as it would stand in YAML; NULL: absent (zero, NULL, empty) */
+	const char *default_text; /* text of a scalar, without quotes; NULL: absent (zero, NULL,
+				     empty) */
 	const char *unit;         /* of INT and FLOAT, as "rows" */
 	const char *example;
 	double min, max; /* both 0: unbounded; max 0 under a min: no upper bound */
