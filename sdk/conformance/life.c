@@ -45,7 +45,10 @@ void conf_descriptor(struct conf *c)
 	if (!conf_ok(c, rc == 0, "the host accepts its descriptor")) {
 		conf_note(c, "%s", err.message);
 	}
-	conf_ok(c, is_sentence(c->component->schema_notes), "it says what it does to schemas");
+	if (c->component->kind != DRIP_KIND_CONNECTION && c->component->kind != DRIP_KIND_SERVICE) {
+		conf_ok(c, is_sentence(c->component->schema_notes),
+			"it says what it does to schemas");
+	}
 	conf_ok(c, is_sentence(c->component->guarantees), "it says what it guarantees");
 	conf_ok(c, c->component->since != NULL, "it says since when it is there");
 	conf_ok(c, check_helps(c, c->component->options, c->component->options_count),
@@ -65,7 +68,6 @@ void conf_life(struct conf *c)
 	}
 	if (rc < 0) {
 		conf_note(c, "%s does not open here: %s", c->name, err.message);
-		conf_alloc_open(c);
 		return;
 	}
 	if ((c->component->caps & DRIP_CAP_EXCLUSIVE) == 0) {

@@ -100,8 +100,12 @@ static const char *made_up(struct conf *c, const struct drip_option *o, char *bu
 		return "1s";
 	case DRIP_OPTION_SIZE:
 		return "1MiB";
-	case DRIP_OPTION_CONNECTION:
-		return "@duckdb";
+	case DRIP_OPTION_CONNECTION: /* the shared instance of a component that offers it */
+		if (strcmp(o->interface_name, DRIP_SQL_INTERFACE) == 0) {
+			return "@duckdb";
+		}
+		snprintf(buf, size, "@%s", o->interface_name + strcspn(o->interface_name, "_") + 1);
+		return buf;
 	case DRIP_OPTION_COLUMNS:
 		return "id";
 	default:

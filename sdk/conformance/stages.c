@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROWS 64
+#define ROWS            64
+#define ALLOCATIONS_MAX 100
 
 /* ---- negotiation ---- */
 
@@ -83,7 +84,7 @@ static bool negotiate_without_memory(struct conf *c, struct drip_instance *i,
 {
 	bool ok = true, failed = true;
 
-	for (long n = 1; n <= 100 && ok && failed; n++) {
+	for (long n = 1; n <= ALLOCATIONS_MAX && ok && failed; n++) {
 		struct drip_error err = DRIP_ERROR_INIT;
 		struct drip_negotiated out;
 		int rc;
@@ -236,9 +237,35 @@ static bool process_control(struct conf *c, struct drip_instance *i, enum drip_b
 	return false;
 }
 
+/* process with the n-th allocation failing, on a fresh instance each time. */
+static bool process_without_memory(struct conf *c, const struct drip_schema *schema)
+{
+	bool ok = true, failed = true;
+
+	for (long n = 1; n <= ALLOCATIONS_MAX && ok && failed; n++) {
+		struct drip_error err = DRIP_ERROR_INIT;
+		struct drip_instance *i = conf_open(c);
+		struct drip_batch *batch = conf_batch(schema, ROWS, true, 1);
+		int rc;
+
+		if (i == NULL) {
+			drip_batch_unref(batch);
+			return true;
+		}
+		conf_alloc_arm(n);
+		rc = drip_harness_process(i, batch, &err);
+		failed = conf_alloc_failed();
+		conf_alloc_arm(0);
+		ok = conf_clean(c, rc, &err, "process, out of memory");
+		drip_harness_close(i);
+		drip_harness_clear(c->harness);
+	}
+	return ok;
+}
+
 static void drive_transform(struct conf *c, struct drip_instance *i)
 {
-	bool rows = true, empty = true, control = true;
+	bool rows = true, empty = true, control = true, memory = true;
 	struct drip_schema *schema;
 	int taken = 0;
 
@@ -249,6 +276,7 @@ static void drive_transform(struct conf *c, struct drip_instance *i)
 			taken++;
 			rows &= process_rows(c, i, schema, output, (uint64_t)(n + 1));
 			empty &= process_empty(c, i, schema);
+			memory &= process_without_memory(c, schema);
 			control &=
 				process_control(c, i, DRIP_BATCH_TRUNCATE, schema, output != NULL);
 			control &= process_control(c, i, DRIP_BATCH_SCHEMA, schema, output != NULL);
@@ -261,6 +289,7 @@ static void drive_transform(struct conf *c, struct drip_instance *i)
 	conf_note(c, "%s takes %d of the schemas", c->name, taken);
 	conf_ok(c, rows, "rows come out as negotiated, and each is accounted for");
 	conf_ok(c, empty, "a batch of no rows passes");
+	conf_ok(c, memory, "process copes with failed allocations");
 	conf_ok(c, control, "control batches pass, with their position and boundary");
 	drip_harness_clear(c->harness);
 }
@@ -384,10 +413,40 @@ static bool write_control(struct conf *c, struct drip_instance *i, enum drip_bat
 	return conf_clean(c, rc, &err, "write of a control batch");
 }
 
+/* write and commit with the n-th allocation failing; an abort then makes the sink usable again. */
+static bool write_without_memory(struct conf *c, struct drip_instance *i,
+				 const struct drip_schema *schema, uint64_t position)
+{
+	bool ok = true, failed = true;
+
+	for (long n = 1; n <= ALLOCATIONS_MAX && ok && failed; n++) {
+		struct drip_error err = DRIP_ERROR_INIT, second = DRIP_ERROR_INIT;
+		struct drip_position at = drip_test_position(position + (uint64_t)n);
+		struct drip_batch *batch = conf_batch(schema, ROWS, false, position + (uint64_t)n);
+		bool wrote;
+		int rc;
+
+		conf_alloc_arm(n);
+		rc = drip_harness_write(i, batch, &err);
+		wrote = rc == 0;
+		if (wrote) {
+			rc = drip_harness_commit(i, &at, &err);
+		}
+		failed = conf_alloc_failed();
+		conf_alloc_arm(0);
+		ok = conf_clean(c, rc, &err, "write or commit, out of memory");
+		if (rc < 0) {
+			rc = drip_harness_abort(i, &second);
+			ok &= rc == 0 || conf_clean(c, rc, &second, "abort");
+		}
+	}
+	return ok && write_all(c, i, schema, position + ALLOCATIONS_MAX + 1);
+}
+
 static void drive_sink(struct conf *c, struct drip_instance *i)
 {
 	struct drip_schema *schema = conf_schema(0), *output = NULL;
-	bool rows = true, control = true;
+	bool rows = true, control = true, memory = true;
 	uint64_t position = 100;
 
 	if ((c->component->caps & DRIP_CAP_EXACTLY_ONCE) != 0 && takes(i, schema, &output)) {
@@ -402,6 +461,8 @@ static void drive_sink(struct conf *c, struct drip_instance *i)
 			control &= write_control(c, i, DRIP_BATCH_SCHEMA, schema, ++position);
 			control &= write_control(c, i, DRIP_BATCH_TRUNCATE, schema, ++position);
 			rows &= write_all(c, i, schema, ++position);
+			memory &= write_without_memory(c, i, schema, position);
+			position += 2 * ALLOCATIONS_MAX;
 			control &= write_control(c, i, DRIP_BATCH_DROP, schema, ++position);
 		}
 		drip_schema_unref(output);
@@ -412,6 +473,7 @@ static void drive_sink(struct conf *c, struct drip_instance *i)
 	}
 	conf_ok(c, rows, "it writes rows of the schemas that it takes");
 	conf_ok(c, control, "it takes control batches");
+	conf_ok(c, memory, "write and commit cope with failed allocations");
 	drip_harness_close(i);
 }
 

@@ -493,6 +493,9 @@ static struct harness_connection *find_connection(struct drip_harness *h, const 
 {
 	struct harness_connection *c = h->connections;
 
+	if (name == NULL) {
+		return NULL;
+	}
 	while (c != NULL && strcmp(c->name, name) != 0) {
 		c = c->next;
 	}
@@ -513,7 +516,8 @@ int harness_connection_get(struct drip_harness *h, const char *name, const char 
 
 	if (c == NULL) {
 		return drip_error_set(err, -ENOENT, "config.unknown_connection",
-				      "no connection %s is declared", name);
+				      "no connection %s is declared",
+				      name != NULL ? name : "(NULL)");
 	}
 	if (c->instance == NULL) {
 		rc = drip_harness_open(h, DRIP_KIND_CONNECTION, c->component,
