@@ -83,6 +83,8 @@ static const struct drip_option *option_at(const struct drip_option *options, ui
 
 static const char *made_up(struct conf *c, const struct drip_option *o, char *buf, size_t size)
 {
+	const char *under;
+
 	if (o->example != NULL && (o->flags & DRIP_OPTION_PATH) == 0 &&
 	    o->type != DRIP_OPTION_CONNECTION) {
 		return o->example;
@@ -104,7 +106,8 @@ static const char *made_up(struct conf *c, const struct drip_option *o, char *bu
 		if (strcmp(o->interface_name, DRIP_SQL_INTERFACE) == 0) {
 			return "@duckdb";
 		}
-		snprintf(buf, size, "@%s", o->interface_name + strcspn(o->interface_name, "_") + 1);
+		under = strchr(o->interface_name, '_');
+		snprintf(buf, size, "@%s", under != NULL ? under + 1 : o->interface_name);
 		return buf;
 	case DRIP_OPTION_COLUMNS:
 		return "id";
