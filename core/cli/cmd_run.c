@@ -82,7 +82,7 @@ static void print_summary(const struct drip_pipeline_stats *p, double seconds)
 	for (uint32_t i = 0; i < p->stages_count; i++) {
 		print_stage(&p->stages[i]);
 	}
-	fprintf(stderr, "  %lld commits, epoch %llu, position %s\n", (long long)p->commits,
+	fprintf(stderr, "  commits %lld, epoch %llu, position %s\n", (long long)p->commits,
 		(unsigned long long)p->epoch, p->position[0] != '\0' ? p->position : "-");
 }
 

@@ -67,7 +67,8 @@ int drip_setup_open(const char *command, struct drip_setup *setup, struct drip_a
 	setup->options.log_format = setup->log_format;
 	drip_findings_init(&findings);
 	rc = drip_app_open(&setup->options, &findings, ret, &err);
-	if (findings.count != 0) {
+	/* Notes alone are for `validate`. */
+	if (findings.errors != 0 || findings.warnings != 0) {
 		drip_findings_sort(&findings);
 		drip_findings_print_text(&findings, stderr);
 	}

@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "store/store.h"
-#include "temp.h"
+#include "lib/temp.h"
 
 #include <errno.h>
 #include <fcntl.h>

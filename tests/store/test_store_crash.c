@@ -3,7 +3,7 @@
 #include "lib/test.h"
 
 #include "store/store.h"
-#include "temp.h"
+#include "lib/temp.h"
 
 #include <errno.h>
 #include <fcntl.h>

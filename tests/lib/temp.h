@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A temporary directory a test, removed with all it holds at exit of the process that made it. */
-#ifndef DRIPLINE_TESTS_STORE_TEMP_H
-#define DRIPLINE_TESTS_STORE_TEMP_H
+#ifndef DRIPLINE_TESTS_LIB_TEMP_H
+#define DRIPLINE_TESTS_LIB_TEMP_H
 
 #include <ftw.h>
 #include <stdio.h>
