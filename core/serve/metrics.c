@@ -61,7 +61,7 @@ static void number(struct drip_str *out, double value)
 	} else if (value == floor(value) && fabs(value) < 1e15) {
 		drip_str_appendf(out, "%.0f\n", value);
 	} else {
-		drip_str_appendf(out, "%.9g\n", value);
+		drip_str_appendf(out, "%.15g\n", value);
 	}
 }
 

@@ -89,9 +89,14 @@ static int read_lines(int fd, int lines)
 	return got;
 }
 
+static void send_text(int fd, const char *text)
+{
+	send_all(fd, text, strlen(text));
+}
+
 static const char *ask(int fd, const char *request)
 {
-	send_all(fd, request, strlen(request));
+	send_text(fd, request);
 	CHECK_EQ_INT(read_lines(fd, 1), 1);
 	return answer;
 }
@@ -166,7 +171,7 @@ TEST(answers_good_and_bad_requests)
 	CHECK_CONTAINS(ask(fd, "{\"id\":1,\"method\":\"dlq.drop\",\"arguments\":{}}\n"),
 		       "control.missing_argument");
 	/* Two in one piece: answered in order. */
-	send_all(fd, "{\"id\":1,\"method\":\"live\"}\n{\"id\":2,\"method\":\"live\"}\n", 52);
+	send_text(fd, "{\"id\":1,\"method\":\"live\"}\n{\"id\":2,\"method\":\"live\"}\n");
 	CHECK_EQ_INT(read_lines(fd, 2), 2);
 	CHECK(strstr(answer, "\"id\":1") < strstr(answer, "\"id\":2"));
 	close(fd);
@@ -189,8 +194,9 @@ TEST(metrics_are_well_formed)
 
 	start_daemon();
 	fd = open_control();
-	wait_for_rows(fd, 1);
-	ask(fd, "{\"id\":1,\"method\":\"metrics\"}\n");
+	do {
+		ask(fd, "{\"id\":1,\"method\":\"metrics\"}\n");
+	} while (strstr(answer, "dripline_blackhole_") == NULL);
 	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
 		CHECK_CONTAINS(answer, expected[i]);
 	}
@@ -227,7 +233,7 @@ TEST(many_clients)
 		fds[i] = open_control();
 	}
 	for (int i = 0; i < 80; i++) {
-		send_all(fds[i], "{\"id\":1,\"method\":\"status\"}\n", 26);
+		send_text(fds[i], "{\"id\":1,\"method\":\"status\"}\n");
 	}
 	for (int i = 0; i < 80; i++) {
 		closed += read_lines(fds[i], 1) == 0;
@@ -239,7 +245,7 @@ TEST(many_clients)
 	/* A connection is refused until the daemon has seen others go. */
 	for (int64_t deadline = program_now_ms() + PROGRAM_HANG_MS; program_now_ms() < deadline;) {
 		fd = open_control();
-		send_all(fd, "{\"id\":1,\"method\":\"live\"}\n", 25);
+		send_text(fd, "{\"id\":1,\"method\":\"live\"}\n");
 		closed = read_lines(fd, 1);
 		close(fd);
 		if (closed == 1) {
@@ -256,9 +262,8 @@ TEST(taps_redact_and_end)
 
 	start_daemon();
 	fd = open_control();
-	send_all(fd,
-		 "{\"id\":1,\"method\":\"tap\",\"arguments\":{\"pipeline\":\"p\",\"limit\":3}}\n",
-		 66);
+	send_text(fd,
+		  "{\"id\":1,\"method\":\"tap\",\"arguments\":{\"pipeline\":\"p\",\"limit\":3}}\n");
 	CHECK_EQ_INT(read_lines(fd, 4), 4);
 	CHECK_CONTAINS(answer, "\"op\":\"read\"");
 	CHECK_CONTAINS(answer, "\"phone\":\"***\",\"mail\":\"***\"");
@@ -343,7 +348,7 @@ TEST(a_long_path_is_no_hindrance)
 	start_daemon_with(NULL);
 	REQUIRE(program_wait_for(&daemon_, "runs, state in"));
 	CHECK_EQ_INT(program_run(&q, NULL, ARGS("status", "--state", state)), 0);
-	CHECK_CONTAINS(q.output, "running");
+	CHECK_CONTAINS(q.output, "pipeline");
 	end_daemon();
 }
 
