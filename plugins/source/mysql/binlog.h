@@ -88,6 +88,12 @@ void drip_my_format_finish(struct drip_my_format *f);
 int drip_my_event_parse(struct drip_my_format *f, const uint8_t *data, size_t size,
 			struct drip_my_event *ret, struct drip_error *err) DRIP_MUST_CHECK;
 
+/*
+ * Where the event ends in its file, the one before having ended at `offset`. The server leaves out
+ * events that this reader does not ask for; where it says the position, that counts.
+ */
+uint64_t drip_my_event_end(const struct drip_my_event *e, uint64_t offset);
+
 struct drip_my_query {
 	const char *database; /* (borrowed) not ended by NUL */
 	size_t database_size;

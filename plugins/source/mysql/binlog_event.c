@@ -270,6 +270,22 @@ int drip_my_event_parse(struct drip_my_format *f, const uint8_t *data, size_t si
 	return 0;
 }
 
+uint64_t drip_my_event_end(const struct drip_my_event *e, uint64_t offset)
+{
+	uint64_t end;
+
+	if ((e->flags & DRIP_MY_EVENT_ARTIFICIAL) != 0 || e->type == DRIP_MY_EVENT_HEARTBEAT ||
+	    (e->type == DRIP_MY_EVENT_FORMAT && e->end_pos == 0)) {
+		return offset;
+	}
+	offset += e->size;
+	if (e->end_pos != 0 && (uint32_t)offset != e->end_pos) {
+		end = (offset & ~(uint64_t)UINT32_MAX) | e->end_pos;
+		offset = end < offset ? end + UINT32_MAX + 1 : end;
+	}
+	return offset;
+}
+
 /* Reads the status variables that DDL needs, up to the first unknown one. Numbers: log_event.h. */
 static void parse_status(struct drip_my_reader r, struct drip_my_query *q)
 {

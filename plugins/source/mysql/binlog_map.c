@@ -159,8 +159,7 @@ static void read_signs(struct drip_my_reader r, struct drip_my_map *m)
 
 /* Collations of the columns that `of` picks: a list, or a default and exceptions by index. */
 static void read_charsets(struct drip_my_reader r, struct drip_my_map *m, bool list,
-			  bool (*of)(const struct drip_my_map *,
-				     const struct drip_my_map_column *))
+			  bool (*of)(const struct drip_my_map *, const struct drip_my_map_column *))
 {
 	uint64_t fallback = list ? 0 : drip_my_read_length(&r);
 	uint64_t exception = UINT64_MAX, collation = 0, index = 0;

@@ -168,23 +168,6 @@ static int on_rotate(struct drip_my_source *s, const struct drip_my_event *e,
 	return drip_my_check_cuts(s, err);
 }
 
-/* The server's own view of where an event ends, where it gives one: after a start by GTID it steps
- * over events that are not sent. */
-static void count_offset(struct drip_my_source *s, const struct drip_my_event *e)
-{
-	uint64_t end;
-
-	if ((e->flags & DRIP_MY_EVENT_ARTIFICIAL) != 0 || e->type == DRIP_MY_EVENT_HEARTBEAT ||
-	    (e->type == DRIP_MY_EVENT_FORMAT && e->end_pos == 0)) {
-		return;
-	}
-	s->offset += e->size;
-	if (e->end_pos != 0 && (uint32_t)s->offset != e->end_pos) {
-		end = (s->offset & ~(uint64_t)UINT32_MAX) | e->end_pos;
-		s->offset = end < s->offset ? end + UINT32_MAX + 1 : end;
-	}
-}
-
 static int partial_json(struct drip_error *err)
 {
 	drip_error_set(err, -ENOTSUP, "mysql.partial_image", "an update holds parts of JSON only");
@@ -253,7 +236,7 @@ int drip_my_stream_event(struct drip_my_source *s, const uint8_t *data, size_t s
 		drip_error_place(err, "%s:%" PRIu64, file, s->offset);
 		return rc;
 	}
-	count_offset(s, &e);
+	s->offset = drip_my_event_end(&e, s->offset);
 	if (s->skip_until.offset != 0 && e.type != DRIP_MY_EVENT_FORMAT &&
 	    e.type != DRIP_MY_EVENT_ROTATE) {
 		if (s->offset <= s->skip_until.offset) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tests of the plugin `mysql` against a private MariaDB: what the snapshot gives equals what the stream
- * gives for every column type; nothing is lost and nothing comes twice over restarts; DDL, checks,
- * SQL sessions. Skipped with a message where there is no server program.
+ * Tests of the plugin `mysql` against a private MariaDB: what the snapshot gives equals what the
+ * stream gives for every column type; nothing is lost and nothing comes twice over restarts; DDL,
+ * checks, SQL sessions. Skipped with a message where there is no server program.
  */
 #include <dripline/check.h>
 #include <dripline/sql.h>
@@ -20,8 +20,8 @@ static const char *mariadb_script(void)
 	static char path[4096];
 	const char *slash = strrchr(__FILE__, '/');
 
-	snprintf(path, sizeof(path), "%.*s/../../../tests/lib/mariadb.sh",
-		 (int)(slash - __FILE__), __FILE__);
+	snprintf(path, sizeof(path), "%.*s/../../../tests/lib/mariadb.sh", (int)(slash - __FILE__),
+		 __FILE__);
 	return path;
 }
 
@@ -110,25 +110,37 @@ static void run(struct drip_instance *i, enum drip_poll until)
 static const char *const types_table =
 	"CREATE TABLE t.types (id BIGINT UNSIGNED NOT NULL PRIMARY KEY, c_tiny TINYINT, c_utiny "
 	"TINYINT UNSIGNED, c_bool BOOLEAN, c_small SMALLINT, c_usmall SMALLINT UNSIGNED, c_med "
-	"MEDIUMINT, c_umed MEDIUMINT UNSIGNED, c_int INT, c_uint INT UNSIGNED, c_big BIGINT, c_ubig "
+	"MEDIUMINT, c_umed MEDIUMINT UNSIGNED, c_int INT, c_uint INT UNSIGNED, c_big BIGINT, "
+	"c_ubig "
 	"BIGINT UNSIGNED, c_dec DECIMAL(65,30), c_dec0 DECIMAL(20,0) UNSIGNED, c_dec4 "
-	"DECIMAL(10,4), c_dec38 DECIMAL(38,38), c_float FLOAT, c_double DOUBLE, c_bit1 BIT(1), c_bit10 BIT(10), c_bit64 "
-	"BIT(64), c_year YEAR, c_date DATE, c_time TIME, c_time1 TIME(1), c_time3 TIME(3), c_time6 TIME(6), c_dt "
-	"DATETIME, c_dt2 DATETIME(2), c_dt6 DATETIME(6), c_ts TIMESTAMP NULL, c_ts3 TIMESTAMP(3) NULL, c_ts6 TIMESTAMP(6) NULL, c_char "
-	"CHAR(10), c_char_l1 CHAR(10) CHARACTER SET latin1, c_char_big CHAR(100), c_vc VARCHAR(255), c_vc_u16 "
+	"DECIMAL(10,4), c_dec38 DECIMAL(38,38), c_float FLOAT, c_double DOUBLE, c_bit1 BIT(1), "
+	"c_bit10 BIT(10), c_bit64 "
+	"BIT(64), c_year YEAR, c_date DATE, c_time TIME, c_time1 TIME(1), c_time3 TIME(3), c_time6 "
+	"TIME(6), c_dt "
+	"DATETIME, c_dt2 DATETIME(2), c_dt6 DATETIME(6), c_ts TIMESTAMP NULL, c_ts3 TIMESTAMP(3) "
+	"NULL, c_ts6 TIMESTAMP(6) NULL, c_char "
+	"CHAR(10), c_char_l1 CHAR(10) CHARACTER SET latin1, c_char_big CHAR(100), c_vc "
+	"VARCHAR(255), c_vc_u16 "
 	"VARCHAR(100) CHARACTER SET utf16, c_vc_gbk VARCHAR(50) CHARACTER SET gbk, c_vc_sjis "
 	"VARCHAR(50) CHARACTER SET sjis, c_vc_koi VARCHAR(50) CHARACTER SET koi8r, c_vc_big "
 	"VARCHAR(2000), c_bin BINARY(8), c_vbin VARBINARY(300), c_tb TINYBLOB, c_b BLOB, c_mb "
-	"MEDIUMBLOB, c_lb LONGBLOB, c_tt TINYTEXT, c_t TEXT, c_mt MEDIUMTEXT, c_lt LONGTEXT, c_tl1 TEXT CHARACTER SET latin1, "
-	"c_enum ENUM('a','b','\xc3\xbc'), c_set SET('x','y','z'), c_json JSON, c_uuid UUID, c_inet6 "
-	"INET6, c_inet4 INET4, c_geom GEOMETRY, c_point POINT, c_poly POLYGON, c_comp VARCHAR(200) COMPRESSED, c_compb BLOB "
-	"COMPRESSED, c_virt INT AS (c_int + 1) VIRTUAL, c_stored INT AS (c_int + 2) STORED, c_hidden INT INVISIBLE DEFAULT 7) DEFAULT CHARSET=utf8mb4";
+	"MEDIUMBLOB, c_lb LONGBLOB, c_tt TINYTEXT, c_t TEXT, c_mt MEDIUMTEXT, c_lt LONGTEXT, c_tl1 "
+	"TEXT CHARACTER SET latin1, "
+	"c_enum ENUM('a','b','\xc3\xbc'), c_set SET('x','y','z'), c_json JSON, c_uuid UUID, "
+	"c_inet6 "
+	"INET6, c_inet4 INET4, c_geom GEOMETRY, c_point POINT, c_poly POLYGON, c_comp VARCHAR(200) "
+	"COMPRESSED, c_compb BLOB "
+	"COMPRESSED, c_virt INT AS (c_int + 1) VIRTUAL, c_stored INT AS (c_int + 2) STORED, "
+	"c_hidden INT INVISIBLE DEFAULT 7) DEFAULT CHARSET=utf8mb4";
 
 static const char *const types_columns =
 	"(id,c_tiny,c_utiny,c_bool,c_small,c_usmall,c_med,c_umed,c_int,c_uint,c_big,c_ubig,c_dec,"
-	"c_dec0,c_dec4,c_dec38,c_float,c_double,c_bit1,c_bit10,c_bit64,c_year,c_date,c_time,c_time1,c_time3,c_time6,"
-	"c_dt,c_dt2,c_dt6,c_ts,c_ts3,c_ts6,c_char,c_char_l1,c_char_big,c_vc,c_vc_u16,c_vc_gbk,c_vc_sjis,c_vc_koi,"
-	"c_vc_big,c_bin,c_vbin,c_tb,c_b,c_mb,c_lb,c_tt,c_t,c_mt,c_lt,c_tl1,c_enum,c_set,c_json,c_uuid,"
+	"c_dec0,c_dec4,c_dec38,c_float,c_double,c_bit1,c_bit10,c_bit64,c_year,c_date,c_time,c_"
+	"time1,c_time3,c_time6,"
+	"c_dt,c_dt2,c_dt6,c_ts,c_ts3,c_ts6,c_char,c_char_l1,c_char_big,c_vc,c_vc_u16,c_vc_gbk,c_vc_"
+	"sjis,c_vc_koi,"
+	"c_vc_big,c_bin,c_vbin,c_tb,c_b,c_mb,c_lb,c_tt,c_t,c_mt,c_lt,c_tl1,c_enum,c_set,c_json,c_"
+	"uuid,"
 	"c_inet6,c_inet4,c_geom,c_point,c_poly,c_comp,c_compb)";
 
 static void insert_types(void)
@@ -137,28 +149,46 @@ static void insert_types(void)
 	    "-128,255,TRUE,-32768,65535,-8388608,16777215,-2147483648,4294967295,"
 	    "-9223372036854775808,18446744073709551615,"
 	    "-12345678901234567890123456789012345.123456789012345678901234567890,"
-	    "18446744073709551615,-999999.9999,0.12345678901234567890123456789012345678,16777217,-2.2250738585072014e-308,b'1',b'1010101010',"
+	    "18446744073709551615,-999999.9999,0.12345678901234567890123456789012345678,16777217,-"
+	    "2.2250738585072014e-308,b'1',b'1010101010',"
 	    "b'1111111111111111111111111111111111111111111111111111111111111111',"
-	    "2155,'9999-12-31','838:59:59','-00:00:00.1','-12:34:56.789','-838:59:58.999999','9999-12-31 23:59:59','2024-02-29 12:00:00.05',"
-	    "'1000-01-01 00:00:00.000001','2038-01-19 08:44:07','2001-02-03 04:05:06.789','1970-01-01 05:30:01.000001',"
-	    "'abc','caf\xc3\xa9\xe2\x82\xac','\xe6\x97\xa5\xe6\x9c\xac  ','h\xc3\xa9llo \xf0\x9f\x98\x80','\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e\xf0\x9f\x98\x80',"
-	    "'\xe4\xb8\xad\xe6\x96\x87','\xe6\x97\xa5\xe6\x9c\xac','\xd0\x9f\xd1\x80\xd0\xb8',REPEAT('v',1000),"
-	    "X'0001020304050000',X'DEADBEEF00','tb',REPEAT('b',300),REPEAT('m',70000),'lb','tt','text','mt',"
-	    "'lt','caf\xc3\xa9','\xc3\xbc','x,z','{\"k\": [1, 2.5, null, true]}','123e4567-e89b-12d3-a456-426655440000',"
+	    "2155,'9999-12-31','838:59:59','-00:00:00.1','-12:34:56.789','-838:59:58.999999','9999-"
+	    "12-31 23:59:59','2024-02-29 12:00:00.05',"
+	    "'1000-01-01 00:00:00.000001','2038-01-19 08:44:07','2001-02-03 "
+	    "04:05:06.789','1970-01-01 05:30:01.000001',"
+	    "'abc','caf\xc3\xa9\xe2\x82\xac','\xe6\x97\xa5\xe6\x9c\xac  ','h\xc3\xa9llo "
+	    "\xf0\x9f\x98\x80','\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e\xf0\x9f\x98\x80',"
+	    "'\xe4\xb8\xad\xe6\x96\x87','\xe6\x97\xa5\xe6\x9c\xac','\xd0\x9f\xd1\x80\xd0\xb8',"
+	    "REPEAT('v',1000),"
+	    "X'0001020304050000',X'DEADBEEF00','tb',REPEAT('b',300),REPEAT('m',70000),'lb','tt','"
+	    "text','mt',"
+	    "'lt','caf\xc3\xa9','\xc3\xbc','x,z','{\"k\": [1, 2.5, null, "
+	    "true]}','123e4567-e89b-12d3-a456-426655440000',"
 	    "'2001:db8::ff00:42:8329','192.0.2.1',ST_GeomFromText('LINESTRING(0 0,1 1,2 2)'),"
-	    "ST_PointFromText('POINT(1.5 -2.5)'),ST_GeomFromText('POLYGON((0 0,10 0,10 10,0 10,0 0))',4326),"
+	    "ST_PointFromText('POINT(1.5 -2.5)'),ST_GeomFromText('POLYGON((0 0,10 0,10 10,0 10,0 "
+	    "0))',4326),"
 	    "REPEAT('comp',40),REPEAT('blob',100));",
 	    types_columns);
 	sql("INSERT INTO t.types (id) VALUES (2);"
-	    "INSERT INTO t.types (id,c_tiny,c_dec,c_dec4,c_dec38,c_float,c_double,c_time,c_time6,c_date,c_dt,"
-	    "c_ts,c_year,c_enum,c_set,c_char,c_bin,c_vc,c_uuid,c_inet6,c_inet4,c_bit10,c_comp) VALUES "
-	    "(3,0,0,-0.0001,-0.5,-1.5e-5,1e300,'-00:00:01','00:00:00.000001','0000-00-00','0000-00-00 00:00:00',"
-	    "'0000-00-00 00:00:00',0,'','','','','','00000000-0000-0000-0000-000000000000','::','0.0.0.0',0,''),"
-	    "(4,1,1e-30,1,1e-38,3.4e38,-1e-300,'00:00:00','-00:00:00.000001','2024-02-31','2024-00-15 01:02:03',"
-	    "'1970-01-01 05:30:01',1901,'a','x,y,z',' a ','a','a\\tb','017f22e2-79b0-7cc3-98c4-dc0c0c07398f',"
+	    "INSERT INTO t.types "
+	    "(id,c_tiny,c_dec,c_dec4,c_dec38,c_float,c_double,c_time,c_time6,c_date,c_dt,"
+	    "c_ts,c_year,c_enum,c_set,c_char,c_bin,c_vc,c_uuid,c_inet6,c_inet4,c_bit10,c_comp) "
+	    "VALUES "
+	    "(3,0,0,-0.0001,-0.5,-1.5e-5,1e300,'-00:00:01','00:00:00.000001','0000-00-00','0000-00-"
+	    "00 00:00:00',"
+	    "'0000-00-00 "
+	    "00:00:00',0,'','','','','','00000000-0000-0000-0000-000000000000','::','0.0.0.0',0,'')"
+	    ","
+	    "(4,1,1e-30,1,1e-38,3.4e38,-1e-300,'00:00:00','-00:00:00.000001','2024-02-31','2024-00-"
+	    "15 01:02:03',"
+	    "'1970-01-01 05:30:01',1901,'a','x,y,z',' a "
+	    "','a','a\\tb','017f22e2-79b0-7cc3-98c4-dc0c0c07398f',"
 	    "'::ffff:192.0.2.128','255.255.255.255',1023,'short'),"
-	    "(5,127,-1,99999.5,0,0.1,0.1,'23:59:59','100:00:00.5','0001-01-01','0000-01-01 00:00:00',"
-	    "'2038-01-19 08:44:07',2000,'b','y','\xc3\xa9','\\0\\0','\xe2\x82\xac','ffffffff-ffff-ffff-ffff-fffffffffff0',"
+	    "(5,127,-1,99999.5,0,0.1,0.1,'23:59:59','100:00:00.5','0001-01-01','0000-01-01 "
+	    "00:00:00',"
+	    "'2038-01-19 "
+	    "08:44:07',2000,'b','y','\xc3\xa9','\\0\\0','\xe2\x82\xac','ffffffff-ffff-ffff-ffff-"
+	    "fffffffffff0',"
 	    "'1::','1.2.3.0',512,REPEAT('z',199))");
 }
 
@@ -194,8 +224,8 @@ static void check_same(const char *a, const char *b)
 	}
 	if (a[i] != b[i]) {
 		printf("# row %zu field %zu: %.*s and %.*s\n", row, field,
-		       (int)strcspn(a + start, "|\n"), a + start,
-		       (int)strcspn(b + start, "|\n"), b + start);
+		       (int)strcspn(a + start, "|\n"), a + start, (int)strcspn(b + start, "|\n"),
+		       b + start);
 	}
 	CHECK(a[i] == b[i]);
 }
@@ -242,6 +272,415 @@ TEST(snapshot_and_stream_give_equal_values_of_all_types)
 	mysql_close(admin);
 	admin = connect_admin();
 	check_types_equal("text");
+}
+
+/* ---- a sink in memory: what it holds is what was committed ---- */
+
+#define MODEL_ROWS 20000
+
+struct model {
+	char *rows[MODEL_ROWS]; /* "table|value|..." */
+	size_t count;
+	char *reads[MODEL_ROWS]; /* those of the snapshot, as they came */
+	size_t reads_count;
+	struct drip_batch *pending[4096];
+	size_t pending_count;
+	struct drip_position at;
+	bool placed;
+	size_t boundaries, stop_after; /* boundaries until the sink "dies"; 0: never */
+	size_t violations;
+	struct drip_position last; /* of the batch before */
+	bool has_last;
+};
+
+static void model_remove(struct model *m, const char *prefix, size_t size)
+{
+	for (size_t i = 0; i < m->count; i++) {
+		if (strncmp(m->rows[i], prefix, size) == 0) {
+			free(m->rows[i]);
+			m->rows[i] = m->rows[--m->count];
+			return;
+		}
+	}
+	m->violations++;
+	fprintf(stderr, "# no such row: %.*s\n", (int)size, prefix);
+}
+
+static void model_add(struct model *m, const char *row)
+{
+	if (m->count < MODEL_ROWS) {
+		m->rows[m->count++] = strdup(row);
+	}
+}
+
+static size_t key_size(const char *row, uint32_t keys)
+{
+	const char *p = strchr(row, '|') + 1;
+
+	for (; keys > 0; keys--) {
+		p += strcspn(p, "|");
+		p += *p == '|';
+	}
+	return (size_t)(p - row);
+}
+
+static void model_row(struct model *m, const struct drip_batch *b, const char *line, size_t size)
+{
+	char row[4096];
+	int n = snprintf(row, sizeof(row), "%s.%s|%.*s|", b->schema->database, b->schema->table,
+			 (int)(size - 2), line + 2);
+	size_t key = key_size(row, b->schema->keys_count);
+
+	switch (line[0]) {
+	case 'r':
+		m->reads[m->reads_count++] = strdup(row);
+		model_add(m, row);
+		break;
+	case 'i':
+		model_add(m, row);
+		break;
+	case 'd':
+		model_remove(m, row, (size_t)n);
+		break;
+	case 'u':
+		model_remove(m, row, key);
+		model_add(m, row);
+		break;
+	default:
+		break;
+	}
+}
+
+static void model_apply(struct model *m, const struct drip_batch *b)
+{
+	char *text, *line;
+
+	if (b->kind == DRIP_BATCH_TRUNCATE || b->kind == DRIP_BATCH_DROP) {
+		char prefix[200];
+		size_t n = (size_t)snprintf(prefix, sizeof(prefix), "%s.%s|", b->schema->database,
+					    b->schema->table);
+
+		for (size_t i = m->count; i-- > 0;) {
+			if (strncmp(m->rows[i], prefix, n) == 0) {
+				free(m->rows[i]);
+				m->rows[i] = m->rows[--m->count];
+			}
+		}
+		return;
+	}
+	if (b->kind != DRIP_BATCH_ROWS) {
+		return;
+	}
+	text = drip_test_batch_text(b);
+	for (line = strchr(text, '\n') + 1; *line != '\0'; line += strcspn(line, "\n") + 1) {
+		model_row(m, b, line, strcspn(line, "\n"));
+	}
+	free(text);
+}
+
+static void model_drop_pending(struct model *m)
+{
+	while (m->pending_count > 0) {
+		drip_batch_unref(m->pending[--m->pending_count]);
+	}
+}
+
+static int model_emit(const struct drip_batch *b, struct drip_error *err, void *data)
+{
+	struct model *m = data;
+
+	if (m->has_last && drip_position_compare(&m->last, &b->position) > 0) {
+		m->violations++;
+		fprintf(stderr, "# position goes back: %s then %s\n", m->last.text,
+			b->position.text);
+	}
+	m->last = b->position;
+	m->has_last = true;
+	m->pending[m->pending_count++] = drip_batch_ref(b);
+	if (!b->boundary) {
+		return 0;
+	}
+	for (size_t i = 0; i < m->pending_count; i++) {
+		model_apply(m, m->pending[i]);
+	}
+	model_drop_pending(m);
+	m->at = b->position;
+	m->placed = true;
+	m->boundaries++;
+	if (m->stop_after != 0 && m->boundaries >= m->stop_after) {
+		return drip_error_set(err, -ECANCELED, "test.died", "the sink died");
+	}
+	return 0;
+}
+
+static int compare_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void model_free(struct model *m)
+{
+	model_drop_pending(m);
+	for (size_t i = 0; i < m->count; i++) {
+		free(m->rows[i]);
+	}
+	for (size_t i = 0; i < m->reads_count; i++) {
+		free(m->reads[i]);
+	}
+	free(m);
+}
+
+/* All rows of the tables as the model writes them, by a snapshot of their own. */
+static struct model *truth(const char *tables)
+{
+	struct model *m = calloc(1, sizeof(*m));
+	struct drip_harness *h = harness();
+	struct drip_instance *i = open_source(
+		h, DRIP_OPTIONS("connection", "db", "tables", tables, "mode", "snapshot"));
+
+	drip_harness_set_on_emit(h, model_emit, m);
+	start(i, NULL);
+	run(i, DRIP_POLL_END);
+	drip_harness_close(i);
+	drip_harness_destroy(h);
+	return m;
+}
+
+static void check_rows(char **a, size_t a_count, char **b, size_t b_count, const char *what)
+{
+	qsort(a, a_count, sizeof(*a), compare_text);
+	qsort(b, b_count, sizeof(*b), compare_text);
+	CHECK_EQ_INT(a_count, b_count);
+	for (size_t i = 0; i < a_count && i < b_count; i++) {
+		if (strcmp(a[i], b[i]) != 0) {
+			printf("# %s: row %zu: %s and %s\n", what, i, a[i], b[i]);
+			CHECK(strcmp(a[i], b[i]) == 0);
+			return;
+		}
+	}
+}
+
+/* ---- changes ---- */
+
+/* The output without the table lines that only say that a new batch began. */
+static const char *output(struct drip_harness *h)
+{
+	static char text[65536];
+	const char *out = drip_harness_output(h), *table = "";
+	size_t n = 0, table_size = 0;
+
+	for (const char *line = out; *line != '\0';) {
+		size_t size = strcspn(line, "\n") + 1;
+		bool row = strchr("riudb", line[0]) != NULL && line[1] == '|';
+		bool mark = strncmp(line, "MARK", 4) == 0;
+		bool control = strchr("STDM", line[0]) != NULL && !row;
+		bool again =
+			!row && !control && size == table_size && strncmp(line, table, size) == 0;
+
+		if (!again && !mark && n + size < sizeof(text)) {
+			memcpy(text + n, line, size);
+			n += size;
+		}
+		if (!row && !mark) {
+			table = line;
+			table_size = size;
+		}
+		line += size;
+	}
+	text[n] = '\0';
+	return text;
+}
+
+TEST(changes_come_in_order)
+{
+	struct drip_harness *h = harness();
+	struct drip_instance *i;
+
+	sql("DROP DATABASE IF EXISTS t; CREATE DATABASE t; CREATE TABLE t.a (id INT PRIMARY KEY, v "
+	    "VARCHAR(10)); INSERT INTO t.a VALUES (1,'one'),(2,'two')");
+	i = open_source(h, DRIP_OPTIONS("connection", "db", "tables", "t.*"));
+	start(i, NULL);
+	run(i, DRIP_POLL_CAUGHT_UP);
+	CHECK_EQ_STR(output(h), "SCHEMA t.a\nt.a\nr|1|one\nr|2|two\n");
+	drip_harness_clear(h);
+	sql("INSERT INTO t.a VALUES (3,'three'); UPDATE t.a SET v='TWO' WHERE id=2;"
+	    "UPDATE t.a SET id=9 WHERE id=1; DELETE FROM t.a WHERE id=3;"
+	    "BEGIN; INSERT INTO t.a VALUES (5,NULL); ROLLBACK;"
+	    "BEGIN; INSERT INTO t.a VALUES (6,'x'); DELETE FROM t.a WHERE id=6; COMMIT");
+	run(i, DRIP_POLL_CAUGHT_UP);
+	CHECK_EQ_STR(output(h),
+		     "t.a\ni|3|three\nu|2|TWO\nd|1|one\ni|9|one\nd|3|three\ni|6|x\nd|6|x\n");
+	drip_harness_close(i);
+	drip_harness_destroy(h);
+}
+
+TEST(ddl_is_followed_without_metadata)
+{
+	struct drip_harness *h = harness();
+	struct drip_instance *i;
+
+	sql("DROP DATABASE IF EXISTS t; CREATE DATABASE t; CREATE TABLE t.a (id INT PRIMARY KEY, v "
+	    "VARCHAR(10), w INT)");
+	i = open_source(h, DRIP_OPTIONS("connection", "db", "tables", "t.*", "exclude", "t._*"));
+	start(i, NULL);
+	run(i, DRIP_POLL_CAUGHT_UP);
+	drip_harness_clear(h);
+	sql("INSERT INTO t.a VALUES (1,'a',1);"
+	    "ALTER TABLE t.a ADD COLUMN n DECIMAL(12,2) NOT NULL DEFAULT 0.5 AFTER id, ADD f INT "
+	    "FIRST;"
+	    "INSERT INTO t.a VALUES (7,2,1.25,'b',2);"
+	    "ALTER TABLE t.a RENAME COLUMN v TO name, DROP COLUMN f, MODIFY w BIGINT UNSIGNED;"
+	    "INSERT INTO t.a VALUES (3,1,'c',18446744073709551615);"
+	    "ALTER TABLE t.a CHANGE w `w w` SMALLINT FIRST, ADD INDEX (name), COMMENT='x';"
+	    "INSERT INTO t.a VALUES (-5,4,1,'d');"
+	    "CREATE TABLE t.b (k VARCHAR(5) CHARACTER SET latin1, x DATETIME(3) DEFAULT NULL "
+	    "COMMENT 'a, b', PRIMARY KEY (k));"
+	    "INSERT INTO t.b VALUES ('\xc3\xa9','2024-01-02 03:04:05.678');"
+	    "CREATE TABLE t.c LIKE t.b; INSERT INTO t.c VALUES ('z',NULL);"
+	    "CREATE TABLE t._a_gho LIKE t.a; ALTER TABLE t._a_gho ADD COLUMN g INT NULL;"
+	    "INSERT INTO t._a_gho SELECT *, NULL FROM t.a;"
+	    "RENAME TABLE t.a TO t._a_del, t._a_gho TO t.a;"
+	    "INSERT INTO t.a VALUES (1,9,9,'gho',33);"
+	    "TRUNCATE TABLE t.b; DROP TABLE t.c; ALTER TABLE t.a ADD (p INT, q INT), DROP PRIMARY "
+	    "KEY, ADD PRIMARY KEY (id, p);"
+	    "INSERT INTO t.a VALUES (1,10,9,'pk',33,1,2); UPDATE t.a SET p=2 WHERE id=10;"
+	    "CREATE OR REPLACE TABLE t.b AS SELECT 1 one, 'x' two; ALTER TABLE t.b RENAME TO t.e; "
+	    "INSERT INTO t.e VALUES (2,'y')");
+	run(i, DRIP_POLL_CAUGHT_UP);
+	CHECK_EQ_STR(
+		output(h),
+		"t.a\ni|1|a|1\n"
+		"SCHEMA t.a\nt.a\ni|7|2|1.25|b|2\n"
+		"SCHEMA t.a\nt.a\ni|3|1.00|c|18446744073709551615\n"
+		"SCHEMA t.a\nt.a\ni|-5|4|1.00|d\n"
+		"SCHEMA t.b\nt.b\ni|\xc3\xa9|2024-01-02T03:04:05.678\n"
+		"SCHEMA t.c\nt.c\ni|z|NULL\n"
+		"SCHEMA t.a\nt.a\ni|1|9|9.00|gho|33\n"
+		"TRUNCATE t.b\nDROP t.c\n"
+		"SCHEMA "
+		"t.a\nt.a\ni|1|10|9.00|pk|33|1|2\nd|1|10|9.00|pk|33|1|2\ni|1|10|9.00|pk|33|2|2\n"
+		"TRUNCATE t.b\nSCHEMA t.b\nt.b\ni|1|x\nSCHEMA t.e\nt.e\ni|2|y\n");
+	drip_harness_close(i);
+	drip_harness_destroy(h);
+}
+
+/* ---- restarts ---- */
+
+static void make_restart_tables(void)
+{
+	sql("DROP DATABASE IF EXISTS t; CREATE DATABASE t;"
+	    "CREATE TABLE t.a (id INT PRIMARY KEY, v VARCHAR(20));"
+	    "CREATE TABLE t.b (x SMALLINT, y BIGINT UNSIGNED, v INT, PRIMARY KEY (x, y));"
+	    "CREATE TABLE t.c (k VARCHAR(10) CHARACTER SET latin1 PRIMARY KEY, v INT);"
+	    "CREATE TABLE t.d (v INT, w VARCHAR(10));"
+	    "CREATE TABLE t.e (id BIGINT UNSIGNED PRIMARY KEY, v DOUBLE);"
+	    "INSERT INTO t.a SELECT seq - 10, CONCAT('a', seq) FROM seq_0_to_30;"
+	    "INSERT INTO t.b SELECT seq MOD 5 - 2, seq, seq FROM seq_0_to_30;"
+	    "INSERT INTO t.c SELECT CONCAT('\xc3\xa9', seq), seq FROM seq_0_to_20;"
+	    "INSERT INTO t.d SELECT seq MOD 4, 'w' FROM seq_0_to_20;"
+	    "INSERT INTO t.e SELECT seq * 3, seq FROM seq_0_to_20");
+}
+
+static unsigned random_state;
+
+static unsigned roll(unsigned n)
+{
+	random_state = random_state * 1103515245u + 12345u;
+	return (random_state >> 16) % n;
+}
+
+static void change_something(void)
+{
+	static int fresh = 1000;
+
+	fresh++;
+	switch (roll(8)) {
+	case 0:
+		sql("INSERT INTO t.a VALUES (%d,'new')", (int)roll(2) ? fresh : -fresh);
+		break;
+	case 1:
+		sql("UPDATE t.a SET v=CONCAT('u',%d) WHERE id=%d", fresh, (int)roll(31) - 10);
+		break;
+	case 2:
+		sql("DELETE FROM t.a WHERE id=%d; DELETE FROM t.e WHERE id=%d", (int)roll(31) - 10,
+		    (int)roll(21) * 3);
+		break;
+	case 3:
+		sql("UPDATE t.b SET y=%d, v=v+1 WHERE y=%u; REPLACE INTO t.e VALUES (%u,1.5)",
+		    fresh, roll(31), roll(63));
+		break;
+	case 4:
+		sql("DELETE FROM t.b WHERE y=%u; REPLACE INTO t.c VALUES ('n%u',%d)", roll(31),
+		    roll(5), fresh);
+		break;
+	case 5:
+		sql("UPDATE t.c SET v=%d WHERE v MOD 7=%u; DELETE FROM t.c WHERE v=%u", fresh,
+		    roll(7), roll(20));
+		break;
+	case 6:
+		sql("INSERT INTO t.d VALUES (%u,'w'),(%u,'w')", roll(4), roll(4));
+		break;
+	default:
+		sql("DELETE FROM t.d WHERE v=%u LIMIT 1; UPDATE t.a SET id=id+%d WHERE id=%d",
+		    roll(4), fresh, (int)roll(31) - 10);
+		break;
+	}
+}
+
+/* One life after another, each ended after a few boundaries, with changes before, within, after. */
+static void restart_lives(unsigned seed)
+{
+	struct model *m = calloc(1, sizeof(*m)), *begin, *end;
+	struct drip_harness *h = harness();
+	int lives = 0;
+	int rc = 0;
+
+	random_state = seed;
+	make_restart_tables();
+	begin = truth("t.*");
+	drip_harness_set_on_emit(h, model_emit, m);
+	do {
+		struct drip_error err = DRIP_ERROR_INIT;
+		struct drip_instance *i = open_source(
+			h, DRIP_OPTIONS("connection", "db", "tables", "t.*", "batch_rows", "4"));
+
+		m->boundaries = 0;
+		m->stop_after = lives < 25 ? 1 + roll(5) : 0;
+		m->has_last = false;
+		start(i, m->placed ? &m->at : NULL);
+		change_something();
+		rc = drip_harness_poll(i, DRIP_POLL_CAUGHT_UP, &err);
+		if (rc < 0 && strcmp(err.code, "test.died") != 0) {
+			printf("# seed %u life %d: %s: %s %s\n", seed, lives, err.code, err.message,
+			       err.place);
+			CHECK_EQ_STR(err.code, "test.died");
+			lives = 1000;
+		}
+		model_drop_pending(m);
+		drip_harness_close(i);
+		drip_harness_clear(h);
+		if (rc < 0) {
+			change_something();
+		}
+	} while (rc < 0 && ++lives < 100);
+	end = truth("t.*");
+	check_rows(m->reads, m->reads_count, begin->reads, begin->reads_count, "snapshot");
+	check_rows(m->rows, m->count, end->rows, end->count, "at the end");
+	CHECK_EQ_INT(m->violations, 0);
+	if (test_failures_ != 0) {
+		printf("# seed %u\n", seed);
+	}
+	drip_harness_destroy(h);
+	model_free(m);
+	model_free(begin);
+	model_free(end);
+}
+
+TEST(restarts_lose_nothing_and_give_nothing_twice)
+{
+	for (unsigned seed = 1; seed <= 12; seed++) {
+		restart_lives(seed);
+	}
 }
 
 int main(int argc, char **argv)

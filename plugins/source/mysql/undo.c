@@ -484,10 +484,7 @@ static int on_event(struct drip_my_undo *u, const uint8_t *data, size_t size,
 	if (rc != 0) {
 		return rc;
 	}
-	if ((e.flags & DRIP_MY_EVENT_ARTIFICIAL) == 0 && e.type != DRIP_MY_EVENT_HEARTBEAT &&
-	    (e.type != DRIP_MY_EVENT_FORMAT || e.end_pos != 0)) {
-		u->offset += e.size;
-	}
+	u->offset = drip_my_event_end(&e, u->offset);
 	if (drip_my_event_is_rows(e.type)) {
 		return on_rows(u, &e, err);
 	}
