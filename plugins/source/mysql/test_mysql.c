@@ -645,7 +645,7 @@ static void restart_lives(unsigned seed)
 			h, DRIP_OPTIONS("connection", "db", "tables", "t.*", "batch_rows", "4"));
 
 		m->boundaries = 0;
-		m->stop_after = lives < 25 ? 1 + roll(5) : 0;
+		m->stop_after = lives < 16 ? 1 + roll(6) : 0;
 		m->has_last = false;
 		start(i, m->placed ? &m->at : NULL);
 		change_something();
@@ -680,6 +680,121 @@ TEST(restarts_lose_nothing_and_give_nothing_twice)
 {
 	for (unsigned seed = 1; seed <= 12; seed++) {
 		restart_lives(seed);
+	}
+}
+
+/* Two sinks, of which one may be an epoch ahead when both die. */
+struct pair {
+	struct model *ahead, *behind;
+	struct drip_position ahead_at; /* when this life began */
+	bool ahead_placed;
+	size_t boundaries, stop_after;
+	bool only_ahead; /* commits the last epoch of this life */
+	size_t straddles;
+};
+
+static int pair_emit(const struct drip_batch *b, struct drip_error *err, void *data)
+{
+	struct pair *p = data;
+	bool last = b->boundary && p->stop_after != 0 && p->boundaries + 1 >= p->stop_after;
+	int rc = 0;
+
+	if (!p->ahead_placed || drip_position_compare(&b->position, &p->ahead_at) > 0) {
+		rc = model_emit(b, err, p->ahead);
+	}
+	if (rc == 0 && !(last && p->only_ahead)) {
+		rc = model_emit(b, err, p->behind);
+	}
+	p->boundaries += b->boundary;
+	return rc == 0 && last ? drip_error_set(err, -ECANCELED, "test.died", "they died") : rc;
+}
+
+static void start_pair(struct drip_instance *i, struct pair *p)
+{
+	const struct drip_source_ops *ops = (const struct drip_source_ops *)(const void *)i->common;
+	struct drip_start s = {.struct_size = sizeof(s)};
+	struct drip_error err = DRIP_ERROR_INIT;
+
+	p->ahead_placed = p->ahead->placed;
+	p->ahead_at = p->ahead->at;
+	s.from = &p->behind->at;
+	s.from_count = p->behind->placed;
+	s.cuts = &p->ahead_at;
+	s.cuts_count = p->ahead->placed;
+	CHECK_OK(ops->start(i->self, &s, &err), &err);
+	i->started = true;
+}
+
+static void pair_lives(unsigned seed)
+{
+	struct pair p = {.ahead = calloc(1, sizeof(struct model)),
+			 .behind = calloc(1, sizeof(struct model))};
+	struct drip_harness *h = harness();
+	struct model *begin, *end;
+	int lives = 0, rc;
+
+	random_state = seed;
+	make_restart_tables();
+	begin = truth("t.*");
+	drip_harness_set_on_emit(h, pair_emit, &p);
+	do {
+		struct drip_error err = DRIP_ERROR_INIT;
+		struct drip_instance *i = open_source(
+			h, DRIP_OPTIONS("connection", "db", "tables", "t.*", "batch_rows", "4"));
+
+		p.boundaries = 0;
+		p.stop_after = lives < 16 ? 1 + roll(6) : 0;
+		p.only_ahead = roll(2) == 0;
+		p.ahead->has_last = p.behind->has_last = false;
+		start_pair(i, &p);
+		change_something();
+		rc = drip_harness_poll(i, DRIP_POLL_CAUGHT_UP, &err);
+		if (rc < 0 && strcmp(err.code, "test.died") != 0) {
+			printf("# seed %u life %d: %s: %s %s\n", seed, lives, err.code, err.message,
+			       err.place);
+			CHECK_EQ_STR(err.code, "test.died");
+			lives = 1000;
+		}
+		model_drop_pending(p.ahead);
+		model_drop_pending(p.behind);
+		drip_harness_close(i);
+		drip_harness_clear(h);
+		change_something();
+		if (rc >= 0) { /* the last life sees all: once more, to the end */
+			rc = lives < 1000 && lives++ < 12 ? -1 : rc;
+		}
+	} while (rc < 0 && ++lives < 60);
+	struct drip_instance *last = open_source(
+		h, DRIP_OPTIONS("connection", "db", "tables", "t.*", "batch_rows", "4"));
+	p.stop_after = 0;
+	p.boundaries = 0;
+	p.only_ahead = false;
+	p.ahead->has_last = p.behind->has_last = false;
+	start_pair(last, &p);
+	run(last, DRIP_POLL_CAUGHT_UP);
+	drip_harness_close(last);
+	end = truth("t.*");
+	check_rows(p.ahead->reads, p.ahead->reads_count, begin->reads, begin->reads_count,
+		   "snapshot of the one ahead");
+	check_rows(p.behind->reads, p.behind->reads_count, begin->reads, begin->reads_count,
+		   "snapshot of the one behind");
+	check_rows(p.ahead->rows, p.ahead->count, end->rows, end->count, "the one ahead");
+	check_rows(p.behind->rows, p.behind->count, end->rows, end->count, "the one behind");
+	CHECK_EQ_INT(p.ahead->violations + p.behind->violations, 0);
+	if (test_failures_ != 0) {
+		printf("# seed %u\n", seed);
+	}
+	drip_harness_destroy(h);
+	model_free(p.ahead);
+	model_free(p.behind);
+	model_free(begin);
+	model_free(end);
+}
+
+TEST(sinks_that_died_apart_come_to_the_same)
+{
+	for (unsigned seed = 1; seed <= 8 && test_failures_ == 0; seed++) {
+		pair_lives(seed);
 	}
 }
 
