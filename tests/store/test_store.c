@@ -4,8 +4,8 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
-#include "store/store.h"
 #include "lib/temp.h"
+#include "store/store.h"
 
 #include <errno.h>
 #include <fcntl.h>

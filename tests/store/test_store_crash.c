@@ -2,8 +2,8 @@
 /* The store under SIGKILL in the middle of commits, and on a full disk. */
 #include "lib/test.h"
 
-#include "store/store.h"
 #include "lib/temp.h"
+#include "store/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
