@@ -244,29 +244,20 @@ static bool step_stop(struct drip_engine *engine)
 
 static void step(struct drip_engine *engine)
 {
-	bool done;
+	bool done = false;
 
 	tell_replays(engine);
 	step_pipelines(engine);
 	if (engine->stopping) {
 		done = step_stop(engine);
-	} else {
-		if (engine->services_wanted && !engine->services_busy) {
-			step_services(engine, false);
-		}
-		done = engine->pipelines != NULL && all_terminal(engine);
+	} else if (engine->services_wanted && !engine->services_busy) {
+		step_services(engine, false);
 	}
 	set_timer(engine);
-	if (done && engine->stopping) {
-		uv_timer_stop(&engine->handles->timer);
-	}
 	if (done && !engine->all_done) {
 		engine->all_done = true;
-		tell(engine, DRIP_EVENT_ALL_DONE, NULL);
-		return; /* the engine may be gone */
-	}
-	if (!done) {
-		engine->all_done = false;
+		uv_timer_stop(&engine->handles->timer);
+		tell(engine, DRIP_EVENT_ALL_DONE, NULL); /* the engine may be gone after it */
 	}
 }
 

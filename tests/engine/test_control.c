@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Control of pipelines: pause, stop, deadline, reload and its roll-back, schedules, taps, replay of
+ * dead letters. */
+#include "base/clock.h"
+#include "fakes.h"
+#include "lib/test.h"
+
+#include <errno.h>
+#include <sched.h>
+
+struct stream {
+	struct fake_source s;
+	struct fake_sink k;
+	struct bench b;
+};
+
+static struct fake_doc *stream_doc(struct stream *t, uint64_t hash)
+{
+	struct fake_doc *d = fake_doc_create();
+
+	fake_doc_pipeline(d, "p", hash);
+	fake_doc_stage(d, "source", &fake_source_component, &t->s, 0);
+	fake_doc_stage(d, "sink", &fake_sink_exact, &t->k, 0);
+	return d;
+}
+
+/* An endless source of `rows`, running. */
+static void stream_start(struct stream *t, int64_t rows, int64_t may_emit)
+{
+	fake_source_init(&t->s, rows);
+	t->s.endless = true;
+	t->s.may_emit = may_emit;
+	fake_sink_init(&t->k);
+	bench_init(&t->b, false);
+	bench_apply(&t->b, stream_doc(t, 1));
+	bench_until_state(&t->b, "p", DRIP_PIPELINE_RUNNING);
+}
+
+static void stream_finish(struct stream *t)
+{
+	bench_stop(&t->b);
+	CHECK_EQ_INT(t->k.open_now, 0);
+	fake_sink_finish(&t->k);
+	fake_source_finish(&t->s);
+}
+
+static bool committed(struct bench *b, void *data)
+{
+	struct stream *t = data;
+	bool done;
+
+	pthread_mutex_lock(&t->s.lock);
+	done = t->s.acknowledged == (t->s.may_emit >= 0 ? t->s.may_emit : t->s.rows);
+	pthread_mutex_unlock(&t->s.lock);
+	return done;
+}
+
+TEST(stop_commits_all_that_was_read)
+{
+	struct stream t;
+
+	stream_start(&t, 1000000, -1);
+	bench_stop(&t.b);
+	CHECK(fake_sink_holds(&t.k, t.s.emitted));
+	CHECK_EQ_INT(t.s.acknowledged, t.s.emitted);
+	CHECK_EQ_INT(t.b.store.run_state, DRIP_RUN_STOPPED);
+	CHECK_EQ_INT(t.k.lasts, 1);
+	fake_sink_finish(&t.k);
+	fake_source_finish(&t.s);
+}
+
+/* A source that emits without end within one poll is stopped by its emit. */
+TEST(stop_within_one_poll)
+{
+	struct stream t;
+
+	fake_source_init(&t.s, 350000);
+	t.s.one_poll = true;
+	fake_sink_init(&t.k);
+	bench_init(&t.b, false);
+	bench_apply(&t.b, stream_doc(&t, 1));
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_RUNNING);
+	bench_stop(&t.b);
+	CHECK(fake_sink_holds(&t.k, t.s.acknowledged >= 0 ? t.s.acknowledged : 0));
+	fake_sink_finish(&t.k);
+	fake_source_finish(&t.s);
+}
+
+TEST(pause_commits_and_holds)
+{
+	struct stream t;
+
+	stream_start(&t, 390000, 5000);
+	CHECK_EQ_INT(drip_engine_pause(t.b.engine, "p", NULL), 0);
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_PAUSED);
+	CHECK(fake_sink_holds(&t.k, t.s.emitted));
+	fake_source_allow(&t.s, 10000);
+	for (int i = 0; i < 50; i++) {
+		uv_run(&t.b.loop, UV_RUN_NOWAIT);
+		sched_yield();
+	}
+	CHECK_EQ_INT(bench_state(&t.b, "p"), DRIP_PIPELINE_PAUSED);
+	CHECK_LE_INT(t.s.emitted, 5000);
+	CHECK_EQ_INT(drip_engine_resume(t.b.engine, "p", NULL), 0);
+	bench_until(&t.b, committed, &t);
+	CHECK(fake_sink_holds(&t.k, 10000));
+	CHECK_EQ_INT(t.s.starts, 1);
+	CHECK_EQ_INT(drip_engine_pause(t.b.engine, "q", NULL), -ENOENT);
+	stream_finish(&t);
+}
+
+TEST(until_caught_up)
+{
+	struct stream t;
+
+	fake_source_init(&t.s, 3000);
+	t.s.endless = true;
+	fake_sink_init(&t.k);
+	bench_init(&t.b, true);
+	bench_apply(&t.b, stream_doc(&t, 1));
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_FINISHED);
+	CHECK(fake_sink_holds(&t.k, 3000));
+	CHECK_EQ_INT(bench_stats(&t.b, "p").lag_us, 0);
+	stream_finish(&t);
+}
+
+/* A sink that hangs: the deadline passes, it is interrupted, and nothing is taken for committed. */
+TEST(a_stop_has_a_deadline)
+{
+	struct stream t;
+	struct fake_doc *d;
+
+	fake_source_init(&t.s, 1000);
+	t.s.endless = true;
+	fake_sink_init(&t.k);
+	t.k.hang_row = 500;
+	bench_init(&t.b, false);
+	d = fake_doc_create();
+	fake_doc_pipeline(d, "p", 1)->drain_ms = 50;
+	fake_doc_stage(d, "source", &fake_source_component, &t.s, 0);
+	fake_doc_stage(d, "sink", &fake_sink_exact, &t.k, 0);
+	bench_apply(&t.b, d);
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_RUNNING);
+	bench_stop(&t.b);
+	CHECK(t.k.interrupted);
+	CHECK_EQ_INT(t.k.aborts, 1);
+	CHECK_EQ_INT(t.b.store.run_state, DRIP_RUN_STOPPED);
+	CHECK_LT_INT(t.k.target_count, 500);
+	/* the next start goes on where the last checkpoint is */
+	t.k.hang_row = 0;
+	bench_restart(&t.b, true);
+	bench_apply(&t.b, stream_doc(&t, 1));
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_FINISHED);
+	CHECK(fake_sink_holds(&t.k, 1000));
+	stream_finish(&t);
+}
+
+/* ---- reload ---- */
+
+TEST(reload_of_the_same_changes_nothing)
+{
+	struct stream t;
+
+	stream_start(&t, 1000, -1);
+	bench_apply(&t.b, stream_doc(&t, 1));
+	bench_until(&t.b, committed, &t);
+	CHECK_EQ_INT(t.s.opens, 1);
+	CHECK_EQ_INT(t.s.starts, 1);
+	stream_finish(&t);
+}
+
+static bool started_twice(struct bench *b, void *data)
+{
+	struct stream *t = data;
+	bool twice;
+
+	pthread_mutex_lock(&t->s.lock);
+	twice = t->s.starts == 2;
+	pthread_mutex_unlock(&t->s.lock);
+	return twice;
+}
+
+TEST(reload_swaps_at_a_boundary)
+{
+	struct stream t;
+
+	stream_start(&t, 390000, 2000);
+	bench_until(&t.b, committed, &t);
+	bench_apply(&t.b, stream_doc(&t, 2));
+	bench_until(&t.b, started_twice, &t);
+	fake_source_allow(&t.s, 4000);
+	bench_until(&t.b, committed, &t);
+	CHECK(fake_sink_holds(&t.k, 4000));
+	CHECK_EQ_INT(t.s.started_from, 2000);
+	CHECK(t.s.exclusive_broken); /* the new one opened while the old one ran */
+	CHECK_EQ_INT(bench_stage_rows(&t.b, "p", "sink", 'o'), 4000);
+	stream_finish(&t);
+}
+
+static bool opened_thrice(struct bench *b, void *data)
+{
+	struct stream *t = data;
+	bool tried;
+
+	pthread_mutex_lock(&t->s.lock);
+	tried = t->s.opens == 2;
+	pthread_mutex_unlock(&t->s.lock);
+	return tried && bench_stats(b, "p").last_error.rc != 0;
+}
+
+TEST(reload_rolls_back)
+{
+	struct stream t;
+
+	stream_start(&t, 390000, 2000);
+	bench_until(&t.b, committed, &t);
+	t.s.open_fails = true;
+	bench_apply(&t.b, stream_doc(&t, 2));
+	bench_until(&t.b, opened_thrice, &t);
+	CHECK_EQ_INT(bench_state(&t.b, "p"), DRIP_PIPELINE_RUNNING);
+	CHECK_EQ_STR(bench_stats(&t.b, "p").last_error.code, "fake.open");
+	fake_source_allow(&t.s, 3000);
+	bench_until(&t.b, committed, &t);
+	CHECK_EQ_INT(t.s.starts, 1); /* the old run has never stopped */
+	stream_finish(&t);
+}
+
+static struct fake_doc *exclusive_doc(struct stream *t, uint64_t hash, struct fake_transform *tr)
+{
+	struct fake_doc *d = fake_doc_create();
+
+	fake_doc_pipeline(d, "p", hash);
+	fake_doc_stage(d, "source", &fake_source_exclusive, &t->s, 0);
+	fake_doc_stage(d, "t", &fake_transform_component, tr, 0);
+	fake_doc_stage(d, "sink", &fake_sink_exact, &t->k, 1);
+	return d;
+}
+
+TEST(reload_of_an_exclusive_component_closes_first)
+{
+	struct stream t;
+	struct fake_transform good, bad;
+
+	fake_source_init(&t.s, 390000);
+	t.s.endless = true;
+	t.s.may_emit = 2000;
+	fake_sink_init(&t.k);
+	fake_transform_init(&good, FAKE_PASS);
+	fake_transform_init(&bad, FAKE_PASS);
+	bad.open_fails = true;
+	bench_init(&t.b, false);
+	bench_apply(&t.b, exclusive_doc(&t, 1, &good));
+	bench_until(&t.b, committed, &t);
+	bench_apply(&t.b, exclusive_doc(&t, 2, &good));
+	bench_until(&t.b, started_twice, &t);
+	CHECK(!t.s.exclusive_broken);
+	/* a new one that does not open: the old one is started again */
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_RUNNING);
+	t.s.starts = 1;
+	bench_apply(&t.b, exclusive_doc(&t, 3, &bad));
+	bench_until(&t.b, started_twice, &t);
+	fake_source_allow(&t.s, 3000);
+	bench_until(&t.b, committed, &t);
+	CHECK(fake_sink_holds(&t.k, 3000));
+	CHECK(!t.s.exclusive_broken);
+	stream_finish(&t);
+}
+
+static bool is_gone(struct bench *b, void *data)
+{
+	return bench_stats(b, "p").state == 0;
+}
+
+TEST(a_pipeline_that_is_no_longer_declared_is_drained)
+{
+	struct stream t;
+
+	stream_start(&t, 1000, -1);
+	bench_apply(&t.b, fake_doc_create());
+	bench_until(&t.b, is_gone, NULL);
+	CHECK(fake_sink_holds(&t.k, t.s.emitted));
+	CHECK_EQ_INT(t.k.open_now, 0);
+	stream_finish(&t);
+}
+
+/* ---- schedules ---- */
+
+static struct fake_doc *scheduled_doc(struct stream *t, const char *cron)
+{
+	struct fake_doc *d = fake_doc_create();
+	struct drip_pipeline_spec *spec = fake_doc_pipeline(d, "p", 1);
+
+	spec->cron = cron;
+	fake_doc_stage(d, "source", &fake_source_component, &t->s, 0);
+	fake_doc_stage(d, "sink", &fake_sink_exact, &t->k, 0);
+	return d;
+}
+
+static bool has_run(struct bench *b, void *data)
+{
+	bool ended;
+
+	pthread_mutex_lock(&b->store.lock);
+	ended = b->store.run_state != 0;
+	pthread_mutex_unlock(&b->store.lock);
+	return ended;
+}
+
+TEST(missed_runs_are_caught_up_once)
+{
+	struct stream t;
+
+	fake_source_init(&t.s, 100);
+	fake_sink_init(&t.k);
+	bench_init(&t.b, false);
+	t.b.store.schedule_us = drip_clock_wall_us() - INT64_C(10) * 86400 * 1000000;
+	bench_apply(&t.b, scheduled_doc(&t, "0 0 * * *"));
+	bench_until(&t.b, has_run, NULL);
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_WAITING);
+	CHECK(fake_sink_holds(&t.k, 100));
+	CHECK_EQ_INT(t.b.store.runs, 1);
+	CHECK_GT_INT(t.b.store.schedule_us, drip_clock_wall_us() - 60000000);
+	CHECK_EQ_INT(t.k.open_now, 0); /* nothing is open between runs */
+	stream_finish(&t);
+	CHECK_EQ_INT(t.b.store.runs, 1);
+}
+
+TEST(a_schedule_that_was_never_run_waits)
+{
+	struct stream t;
+
+	fake_source_init(&t.s, 100);
+	fake_sink_init(&t.k);
+	bench_init(&t.b, false);
+	bench_apply(&t.b, scheduled_doc(&t, "0 0 29 2 *"));
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_WAITING);
+	for (int i = 0; i < 20; i++) {
+		uv_run(&t.b.loop, UV_RUN_NOWAIT);
+		sched_yield();
+	}
+	CHECK_EQ_INT(t.b.store.runs, 0);
+	stream_finish(&t);
+}
+
+/* ---- taps, replay ---- */
+
+struct tapped {
+	int64_t rows; /* atomic */
+};
+
+static void on_batch(const struct drip_batch *batch, void *data)
+{
+	struct tapped *t = data;
+
+	__atomic_add_fetch(&t->rows, batch->rows, __ATOMIC_RELAXED);
+}
+
+TEST(taps_see_what_passes)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_tap *tap = NULL;
+	struct tapped seen = {0};
+	struct stream t;
+
+	stream_start(&t, 3000, 0);
+	REQUIRE_OK(drip_engine_tap(t.b.engine, "p", "", on_batch, &seen, &tap, &err), &err);
+	fake_source_allow(&t.s, 1000);
+	bench_until(&t.b, committed, &t);
+	drip_engine_untap(tap);
+	CHECK_EQ_INT(seen.rows, 1000);
+	fake_source_allow(&t.s, 2000);
+	bench_until(&t.b, committed, &t);
+	CHECK_EQ_INT(seen.rows, 1000);
+	CHECK_EQ_INT(drip_engine_tap(t.b.engine, "p", "nope", on_batch, &seen, &tap, &err),
+		     -ENOENT);
+	CHECK_EQ_STR(err.code, "engine.unknown_stage");
+	CHECK_EQ_INT(drip_engine_tap(t.b.engine, "q", "", on_batch, &seen, &tap, &err), -ENOENT);
+	CHECK_EQ_STR(err.code, "engine.unknown_pipeline");
+	stream_finish(&t);
+}
+
+struct told {
+	bool done;
+	int rc;
+};
+
+static void on_done(const struct drip_error *error, void *data)
+{
+	struct told *t = data;
+
+	t->done = true;
+	t->rc = error != NULL ? error->rc : 0;
+}
+
+static bool was_told(struct bench *b, void *data)
+{
+	return ((struct told *)data)->done;
+}
+
+static struct drip_batch *one_row(int64_t id)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_column column = {
+		.struct_size = sizeof(column), .type = DRIP_TYPE_INT64, .name = "id"};
+	struct drip_schema_builder sb;
+	struct drip_schema *schema = NULL;
+	struct drip_builder b;
+	struct drip_batch *batch = NULL;
+
+	drip_schema_builder_init(&sb, "db", "t");
+	drip_schema_builder_add(&sb, &column);
+	REQUIRE_OK(drip_schema_builder_build(&sb, &schema, &err), &err);
+	REQUIRE_OK(drip_builder_init(&b, schema, &err), &err);
+	drip_append_i64(&b.columns[0], id);
+	drip_builder_row(&b, DRIP_OP_INSERT);
+	REQUIRE_OK(drip_builder_build(&b, &batch, &err), &err);
+	drip_builder_finish(&b);
+	drip_schema_unref(schema);
+	return batch;
+}
+
+TEST(dead_letters_are_replayed)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct told told = {0};
+	struct stream t;
+
+	stream_start(&t, 1000, 1000);
+	bench_until(&t.b, committed, &t);
+	REQUIRE_OK(drip_engine_replay(t.b.engine, "p", "sink", one_row(4711), on_done, &told, &err),
+		   &err);
+	bench_until(&t.b, was_told, &told);
+	CHECK_EQ_INT(told.rc, 0);
+	/* told only once it is committed */
+	CHECK_EQ_INT(t.k.target_count, 1001);
+	CHECK_EQ_INT(t.k.target[1000], 4711);
+	CHECK_EQ_INT(
+		drip_engine_replay(t.b.engine, "p", "source", one_row(1), on_done, &told, &err),
+		-EINVAL);
+	CHECK_EQ_INT(drip_engine_replay(t.b.engine, "q", "sink", one_row(1), on_done, &told, &err),
+		     -ENOENT);
+	stream_finish(&t);
+}
+
+TEST(a_replay_that_is_not_committed_says_so)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct told told = {0};
+	struct stream t;
+
+	stream_start(&t, 1000, 1000);
+	bench_until(&t.b, committed, &t);
+	pthread_mutex_lock(&t.k.lock);
+	t.k.fail_commits = 1;
+	t.k.retryable = false;
+	pthread_mutex_unlock(&t.k.lock);
+	REQUIRE_OK(drip_engine_replay(t.b.engine, "p", "sink", one_row(4711), on_done, &told, &err),
+		   &err);
+	bench_until(&t.b, was_told, &told);
+	CHECK_EQ_INT(told.rc, -EIO);
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_FAILED);
+	CHECK(fake_sink_holds(&t.k, 1000));
+	CHECK_EQ_INT(drip_engine_replay(t.b.engine, "p", "sink", one_row(1), on_done, &told, &err),
+		     -EAGAIN);
+	CHECK_EQ_STR(err.code, "engine.not_running");
+	CHECK_LT_INT(drip_engine_ready(t.b.engine, &err), 0);
+	CHECK_EQ_STR(err.code, "engine.not_ready");
+	stream_finish(&t);
+}
+
+TEST_MAIN()
