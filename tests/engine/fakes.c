@@ -14,6 +14,12 @@
 
 /* ---- the store ---- */
 
+/* It keeps one pipeline. */
+static bool is_kept(const char *pipeline)
+{
+	return strcmp(pipeline, "p") == 0;
+}
+
 static int store_load(void *self, const char *pipeline, struct drip_position **ret,
 		      size_t *ret_count, uint64_t *ret_epoch, struct drip_error *err)
 {
@@ -22,8 +28,8 @@ static int store_load(void *self, const char *pipeline, struct drip_position **r
 	pthread_mutex_lock(&s->lock);
 	*ret = calloc(s->positions_count + 1, sizeof(**ret));
 	memcpy(*ret, s->positions, s->positions_count * sizeof(**ret));
-	*ret_count = s->positions_count;
-	*ret_epoch = s->epoch;
+	*ret_count = is_kept(pipeline) ? s->positions_count : 0;
+	*ret_epoch = is_kept(pipeline) ? s->epoch : 0;
 	pthread_mutex_unlock(&s->lock);
 	return 0;
 }
@@ -38,7 +44,7 @@ static int store_commit(void *self, const char *pipeline, const struct drip_chec
 	if (s->fail_checkpoints > 0) {
 		s->fail_checkpoints--;
 		rc = drip_error_set_retryable(err, -EIO, "fake.store", "the fake store fails");
-	} else {
+	} else if (is_kept(pipeline)) {
 		s->positions_count = c->positions_count < 8 ? c->positions_count : 8;
 		memcpy(s->positions, c->positions, s->positions_count * sizeof(*s->positions));
 		s->epoch = c->epoch;

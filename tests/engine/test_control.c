@@ -62,7 +62,7 @@ TEST(stop_commits_all_that_was_read)
 	stream_start(&t, 1000000, -1);
 	bench_stop(&t.b);
 	CHECK(fake_sink_holds(&t.k, t.s.emitted));
-	CHECK_EQ_INT(t.s.acknowledged, t.s.emitted);
+	CHECK_EQ_INT(t.s.acknowledged, t.s.emitted > 0 ? t.s.emitted : -1);
 	CHECK_EQ_INT(t.b.store.run_state, DRIP_RUN_STOPPED);
 	CHECK_EQ_INT(t.k.lasts, 1);
 	fake_sink_finish(&t.k);

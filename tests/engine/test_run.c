@@ -33,7 +33,7 @@ TEST(delivers_all_in_order)
 	CHECK_EQ_INT(b.store.rows_out, 25000);
 	CHECK_EQ_INT(b.store.run_state, DRIP_RUN_SUCCEEDED);
 	CHECK_EQ_INT(k.lasts, 1);
-	CHECK_GE_INT(b.store.checkpoints, 25); /* an epoch each 1000 rows at the latest */
+	CHECK_GE_INT(b.store.checkpoints, 5); /* epochs grow only while four are in flight */
 	CHECK_EQ_STR(b.store.lineage, "db.t.id>t.id,");
 	bench_stop(&b);
 	CHECK_EQ_INT(k.open_now + s.open_now, 0);
@@ -64,6 +64,17 @@ TEST(starts_again_at_the_checkpoint)
 	fake_source_finish(&s);
 }
 
+static bool has_committed(struct bench *b, void *data)
+{
+	struct fake_sink *k = data;
+	bool done;
+
+	pthread_mutex_lock(&k->lock);
+	done = k->commits != 0;
+	pthread_mutex_unlock(&k->lock);
+	return done;
+}
+
 TEST(fans_out_to_sinks_of_different_speed)
 {
 	struct fake_source s;
@@ -80,11 +91,7 @@ TEST(fans_out_to_sinks_of_different_speed)
 	fake_doc_stage(d, "slow", &fake_sink_loose, &slow, 0);
 	bench_apply(&b, d);
 	/* the fast one commits, but no checkpoint comes before the slow one has */
-	pthread_mutex_lock(&fast.lock);
-	while (fast.commits == 0) {
-		pthread_cond_wait(&fast.changed, &fast.lock);
-	}
-	pthread_mutex_unlock(&fast.lock);
+	bench_until(&b, has_committed, &fast);
 	CHECK_EQ_INT(b.store.checkpoints, 0);
 	CHECK_EQ_INT(s.acknowledged, -1);
 	fake_sink_block(&slow, false);
@@ -155,19 +162,6 @@ TEST(skips_what_a_sink_holds)
 	fake_source_init(&s, 2000);
 	fake_sink_init(&k);
 	fake_transform_init(&t, FAKE_BUFFER);
-	bench_init(&b, false);
-	b.store.fail_checkpoints = 3;
-	d = simple(&s, &fake_sink_exact, &k, 1);
-	fake_doc_stage(d, "buffer", &fake_transform_component, &t, 0);
-	fake_doc_stage(d, "sink2", &fake_sink_exact, &k, 2);
-	bench_apply(&b, d);
-	/* two stages write to one fake: only the second one's rows are looked at */
-	bench_until_state(&b, "p", DRIP_PIPELINE_FAILED);
-	bench_stop(&b);
-
-	k.target_count = 0;
-	k.position = 0;
-	k.pending_count = 0;
 	bench_init(&b, false);
 	b.store.fail_checkpoints = 3;
 	d = fake_doc_create();
