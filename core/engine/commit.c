@@ -41,6 +41,7 @@ struct drip_commit {
 
 	/* the open epoch */
 	bool moved, hurry, must_cut;
+	bool under_way; /* a batch has begun and not ended */
 	int64_t rows, started_us, commit_time_us;
 	uint64_t bytes;
 
@@ -357,6 +358,7 @@ int drip_commit_batch_begin(struct drip_commit *c, const struct drip_position *p
 		return rc;
 	}
 	c->touched = index;
+	c->under_way = true;
 	at = &c->partitions[index].at;
 	if (position->order_size != 0 && before(position, at)) {
 		return drip_error_set(err, -EPROTO, "engine.position_order",
@@ -397,6 +399,7 @@ void drip_commit_batch_end(struct drip_commit *c, const struct drip_position *po
 {
 	struct partition *p = &c->partitions[c->touched];
 
+	c->under_way = false;
 	if (!c->moved) {
 		c->started_us = now_us;
 		c->moved = true;
@@ -602,7 +605,8 @@ void drip_commit_resume(struct drip_commit *c)
 
 bool drip_commit_paused(const struct drip_commit *c)
 {
-	return c->pausing && !c->moved && !c->hurry && at_boundary(c) && c->epochs_count == 0;
+	return c->pausing && !c->moved && !c->under_way && !c->hurry && at_boundary(c) &&
+	       c->epochs_count == 0;
 }
 
 void drip_commit_stop(struct drip_commit *c)
