@@ -75,13 +75,13 @@ static int epoch_done(struct sink_thread *s, uint64_t number, struct drip_error 
 	data->counts[s->stage].filtered += left_out;
 	out = s->received - now.dead - left_out;
 	data->counts[s->stage].out = out;
+	__atomic_store_n(&i->counts.out, out, __ATOMIC_RELAXED);
 	rc = drip_state_merge(&data->states, &i->pending, err);
 	if (rc == 0) {
 		drip_commit_sink_done(run->commit, s->number, number);
 	}
 	pthread_cond_broadcast(&run->changed);
 	pthread_mutex_unlock(&run->lock);
-	__atomic_store_n(&i->counts.out, out, __ATOMIC_RELAXED);
 	return rc;
 }
 
