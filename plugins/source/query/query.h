@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parts of the source `query`. One thread but for interrupt. */
+#ifndef DRIPLINE_QUERY_H
+#define DRIPLINE_QUERY_H
+
+#include <dripline/dripline.h>
+#include <pthread.h>
+
+#define QUERY_ROWS_MAX  1048576 /* of one batch */
+#define QUERY_EDGE_MAX  1000000 /* hashes of rows with the last watermark, kept in memory */
+#define QUERY_EDGE_LIST 100     /* and in a position */
+
+struct query_config {
+	struct drip_connection_ref connection;
+	const char *sql, *table, *name, *database, *watermark, *classification;
+	struct drip_strings keys;
+	struct drip_duration interval;
+	int64_t batch_rows;
+};
+
+/*
+ * The edge of an incremental read: the last watermark, and which rows that have it were emitted. In
+ * memory these are told by their hashes. A position holds up to QUERY_EDGE_LIST hashes; of more, it
+ * holds their count and sum.
+ */
+struct query_edge {
+	bool set; /* something was read */
+	int64_t watermark;
+	uint64_t count;
+	struct drip_hash sum;
+	struct drip_rowset rows;
+	bool partial; /* `rows` does not hold all of them: they came from a position, or are too
+			 many */
+};
+
+/* Order of watermarks as unsigned numbers. */
+static inline uint64_t query_order(int64_t watermark, bool is_unsigned)
+{
+	return is_unsigned ? (uint64_t)watermark : (uint64_t)watermark ^ ((uint64_t)1 << 63);
+}
+
+/* edge.c */
+int query_edge_init(struct query_edge *e, struct drip_error *err) DRIP_MUST_CHECK;
+void query_edge_finish(struct query_edge *e);
+/* True where the row was emitted in another run than `run` (from 1): equal rows of one run are rows
+ * of their own. */
+bool query_edge_has(struct query_edge *e, int64_t watermark, const struct drip_hash *hash,
+		    uint64_t run);
+int query_edge_add(struct query_edge *e, int64_t watermark, const struct drip_hash *hash,
+		   uint64_t run, struct drip_error *err) DRIP_MUST_CHECK;
+void query_edge_save(const struct query_edge *e, bool is_unsigned, struct drip_position *p);
+int query_edge_load(struct query_edge *e, const struct drip_position *p,
+		    struct drip_error *err) DRIP_MUST_CHECK;
+/* Where the edge is partial: `hashes` are those of all rows that have its watermark now, in the
+ * order of the query. Fills it with the rows that were emitted; *ret_doubt is set where that cannot
+ * be told, and they will be emitted again. */
+int query_edge_recall(struct query_edge *e, const struct drip_hash *hashes, uint64_t count,
+		      bool *ret_doubt, struct drip_error *err) DRIP_MUST_CHECK;
+
+/* setup.c: text of the statements. All (give) malloc'd text. */
+enum query_part { QUERY_ALL, QUERY_SINCE, QUERY_EDGE_ROWS, QUERY_NOTHING };
+int query_text(const struct query_config *config, const struct drip_sql_dialect *dialect,
+	       enum query_part part, char **ret, struct drip_error *err) DRIP_MUST_CHECK;
+/* (gives) The table of the option as the database knows it, or NULL where it cannot tell. A
+ * statement of the session: no result may be open. */
+struct drip_schema *query_table(const struct query_config *config, const struct drip_sql *sql,
+				void *session);
+/* (gives) the schema that rows are emitted with, from what the query yields. `table` may be NULL.
+ */
+int query_schema(const struct query_config *config, const struct drip_schema *table,
+		 const struct drip_schema *yielded, struct drip_schema **ret,
+		 struct drip_error *err) DRIP_MUST_CHECK;
+/* (gives) a batch that binds one watermark. */
+int query_bind(const struct drip_column *column, int64_t watermark, struct drip_batch **ret,
+	       struct drip_error *err) DRIP_MUST_CHECK;
+bool query_is_watermark(enum drip_type type);
+/* The watermark of a row as a number; rows with null have none. */
+int64_t query_watermark(const struct drip_batch *batch, uint32_t column, int64_t row);
+
+#endif

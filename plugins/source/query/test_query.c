@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tests of the source `query`, against the DuckDB of the build. */
+#include <dripline/check.h>
+#include <dripline/test.h>
+#include <errno.h>
+
+static struct drip_harness *h;
+static struct drip_instance *query;
+static struct drip_error err;
+static const struct drip_sql *sql;
+static void *object, *session;
+
+static void begin(void)
+{
+	const void *interface;
+
+	h = drip_harness_create(test_argv[1]);
+	drip_harness_add_connection(h, "db", "duckdb", DRIP_OPTIONS("path", ":memory:"));
+	REQUIRE_OK(drip_harness_connection(h, "db", DRIP_SQL_INTERFACE, &interface, &object, &err),
+		   &err);
+	sql = interface;
+	REQUIRE_OK(sql->session_open(object, &session, &err), &err);
+}
+
+static void finish(void)
+{
+	sql->session_close(session);
+	drip_harness_connection_done(h, "db", DRIP_SQL_INTERFACE, object);
+	drip_harness_close(query);
+	drip_harness_destroy(h);
+	query = NULL;
+}
+
+static void execute(const char *text)
+{
+	REQUIRE_OK(sql->execute(session, text, NULL, &err), &err);
+}
+
+static void open_query(const char *const *options)
+{
+	REQUIRE_OK(drip_harness_open(h, DRIP_KIND_SOURCE, "query", options, &query, &err), &err);
+}
+
+/* A new instance that goes on from `from`. */
+static void restart(const char *const *options, const struct drip_position *from)
+{
+	drip_harness_close(query);
+	drip_harness_clear(h);
+	open_query(options);
+	REQUIRE_OK(drip_harness_start(query, from, &err), &err);
+}
+
+static struct drip_position last_position(void)
+{
+	size_t count = drip_harness_batches_count(h);
+
+	REQUIRE(count > 0);
+	return drip_harness_batch(h, count - 1)->position;
+}
+
+TEST(reads_a_table_whole)
+{
+	struct drip_position end;
+
+	begin();
+	execute("CREATE TABLE t (id INTEGER PRIMARY KEY, name VARCHAR)");
+	execute("INSERT INTO t VALUES (1, 'a'), (2, NULL)");
+	restart(DRIP_OPTIONS("connection", "db", "table", "t", "class", "confidential"), NULL);
+	CHECK_EQ_INT(drip_harness_poll(query, DRIP_POLL_END, &err), DRIP_POLL_END);
+	CHECK_EQ_STR(drip_harness_output(h), "t\nr|1|a\nr|2|NULL\nMARK\n");
+	CHECK(!drip_harness_batch(h, 0)->boundary);
+	CHECK(drip_harness_batch(h, 1)->boundary);
+	CHECK_EQ_INT(drip_harness_batch(h, 0)->schema->keys_count, 1);
+	CHECK_EQ_INT(drip_schema_column(drip_harness_batch(h, 0)->schema, 1)->classification,
+		     DRIP_CLASS_CONFIDENTIAL);
+	end = last_position();
+	restart(DRIP_OPTIONS("connection", "db", "table", "t"), &end);
+	CHECK_EQ_INT(drip_harness_poll(query, DRIP_POLL_END, &err), DRIP_POLL_END);
+	CHECK_EQ_INT(drip_harness_rows(h), 2);
+	CHECK(drip_position_compare(&end, &drip_harness_batch(h, 0)->position) < 0);
+	finish();
+}
+
+TEST(reads_a_query_in_bounded_batches)
+{
+	begin();
+	restart(DRIP_OPTIONS("connection", "db", "sql", "SELECT i AS id FROM range(10) t(i) -- x",
+			     "name", "numbers", "database", "demo", "batch_rows", "4"),
+		NULL);
+	CHECK_EQ_INT(drip_harness_poll(query, DRIP_POLL_END, &err), DRIP_POLL_END);
+	CHECK_EQ_STR(drip_harness_output(h),
+		     "demo.numbers\nr|0\nr|1\nr|2\nr|3\ndemo.numbers\nr|4\nr|5\nr|6\nr|7\n"
+		     "demo.numbers\nr|8\nr|9\nMARK\n");
+	finish();
+}
+
+TEST(reads_only_what_is_new_with_ties)
+{
+	const char *const *options = DRIP_OPTIONS("connection", "db", "table", "t", "keys", "id",
+						  "watermark", "ts", "interval", "1m");
+	struct drip_position at;
+
+	begin();
+	execute("CREATE TABLE t (id INTEGER, ts TIMESTAMP)");
+	execute("INSERT INTO t VALUES (2, '2024-01-01'), (1, '2024-01-02'), (7, NULL)");
+	restart(options, NULL);
+	CHECK_EQ_INT(drip_harness_poll(query, DRIP_POLL_CAUGHT_UP, &err), DRIP_POLL_CAUGHT_UP);
+	CHECK_EQ_STR(drip_harness_output(h),
+		     "t\nr|2|2024-01-01T00:00:00\nr|1|2024-01-02T00:00:00\n");
+	drip_harness_clear(h);
+	/* the same watermark as the last, before and behind it in the order of keys */
+	execute("INSERT INTO t VALUES (0, '2024-01-02'), (3, '2024-01-02'), (4, '2024-01-03')");
+	drip_harness_advance(h, 60001);
+	CHECK_EQ_INT(drip_harness_poll(query, DRIP_POLL_CAUGHT_UP, &err), DRIP_POLL_CAUGHT_UP);
+	CHECK_EQ_INT(drip_harness_rows(h), 3);
+	at = last_position();
+	restart(options, &at);
+	CHECK_EQ_INT(drip_harness_poll(query, DRIP_POLL_CAUGHT_UP, &err), DRIP_POLL_CAUGHT_UP);
+	CHECK_EQ_STR(drip_harness_output(h), "");
+	execute("INSERT INTO t VALUES (-5, '2024-01-03')");
+	drip_harness_advance(h, 60001);
+	CHECK_EQ_INT(drip_harness_poll(query, DRIP_POLL_CAUGHT_UP, &err), DRIP_POLL_CAUGHT_UP);
+	CHECK_EQ_STR(drip_harness_output(h), "t\nr|-5|2024-01-03T00:00:00\n");
+	CHECK(drip_position_compare(&at, &drip_harness_batch(h, 0)->position) < 0);
+	finish();
+}
+
+TEST(recalls_large_groups_of_ties)
+{
+	const char *const *options =
+		DRIP_OPTIONS("connection", "db", "table", "t", "keys", "id", "watermark", "day");
+	struct drip_position at;
+
+	begin();
+	execute("CREATE TABLE t AS SELECT i + 1 AS id, DATE '2024-01-01' AS day FROM range(5000) "
+		"t(i)");
+	restart(options, NULL);
+	CHECK_EQ_INT(drip_harness_poll(query, DRIP_POLL_END, &err), DRIP_POLL_END);
+	CHECK_EQ_INT(drip_harness_rows(h), 5000);
+	at = last_position();
+	execute("INSERT INTO t VALUES (6000, '2024-01-01')");
+	restart(options, &at);
+	CHECK_EQ_INT(drip_harness_poll(query, DRIP_POLL_END, &err), DRIP_POLL_END);
+	CHECK_EQ_STR(drip_harness_output(h), "t\nr|6000|2024-01-01\n");
+	at = last_position();
+	execute("INSERT INTO t VALUES (0, '2024-01-01')");
+	restart(options, &at);
+	CHECK_EQ_INT(drip_harness_poll(query, DRIP_POLL_END, &err), DRIP_POLL_END);
+	CHECK_EQ_INT(drip_harness_rows(h), 5002); /* in doubt: all again */
+	CHECK(drip_harness_logged(h, "read again"));
+	finish();
+}
+
+TEST(keeps_equal_rows_of_one_run)
+{
+	const char *const *options =
+		DRIP_OPTIONS("connection", "db", "table", "t", "watermark", "v");
+	struct drip_position at;
+
+	begin();
+	execute("CREATE TABLE t (v INTEGER)");
+	execute("INSERT INTO t VALUES (1), (2), (2)");
+	restart(options, NULL);
+	CHECK_EQ_INT(drip_harness_poll(query, DRIP_POLL_END, &err), DRIP_POLL_END);
+	CHECK_EQ_STR(drip_harness_output(h), "t\nr|1\nr|2\nr|2\n");
+	at = last_position();
+	restart(options, &at);
+	CHECK_EQ_INT(drip_harness_poll(query, DRIP_POLL_END, &err), DRIP_POLL_END);
+	CHECK_EQ_STR(drip_harness_output(h), "");
+	finish();
+}
+
+TEST(resumes_in_the_middle_and_replays_the_same)
+{
+	const char *const *options = DRIP_OPTIONS("connection", "db", "table", "t", "keys", "id",
+						  "watermark", "v", "batch_rows", "7");
+	struct drip_position middle;
+	int64_t before = 0;
+
+	begin();
+	execute("CREATE TABLE t AS SELECT i AS id, (i // 3)::UBIGINT AS v FROM range(100) t(i)");
+	restart(options, NULL);
+	CHECK_EQ_INT(drip_harness_poll(query, DRIP_POLL_END, &err), DRIP_POLL_END);
+	CHECK_EQ_INT(drip_harness_rows(h), 100);
+	REQUIRE(drip_harness_batches_count(h) > 5);
+	for (size_t i = 0; i <= 4; i++) {
+		before += drip_harness_batch(h, i)->rows;
+	}
+	middle = drip_harness_batch(h, 4)->position;
+	restart(options, &middle);
+	CHECK_EQ_INT(drip_harness_poll(query, DRIP_POLL_END, &err), DRIP_POLL_END);
+	CHECK_EQ_INT(drip_harness_rows(h), 100 - before);
+	finish();
+}
+
+TEST(ends_a_batch_at_each_cut)
+{
+	const char *const *options =
+		DRIP_OPTIONS("connection", "db", "table", "t", "keys", "id", "watermark", "v");
+	struct drip_start start = {.struct_size = sizeof(start)};
+	struct drip_position cut;
+
+	begin();
+	execute("CREATE TABLE t AS SELECT i AS id, i // 4 AS v FROM range(40) t(i)");
+	restart(DRIP_OPTIONS("connection", "db", "table", "t", "keys", "id", "watermark", "v",
+			     "batch_rows", "13"),
+		NULL);
+	CHECK_EQ_INT(drip_harness_poll(query, DRIP_POLL_END, &err), DRIP_POLL_END);
+	cut = drip_harness_batch(h, 0)->position;
+	drip_harness_close(query);
+	drip_harness_clear(h);
+	open_query(options);
+	start.cuts = &cut;
+	start.cuts_count = 1;
+	REQUIRE_OK(((const struct drip_source_ops *)query->component->ops)
+			   ->start(query->self, &start, &err),
+		   &err);
+	query->started = true;
+	CHECK_EQ_INT(drip_harness_poll(query, DRIP_POLL_END, &err), DRIP_POLL_END);
+	REQUIRE(drip_harness_batches_count(h) == 2);
+	CHECK_EQ_INT(drip_harness_batch(h, 0)->rows, 13);
+	CHECK_EQ_INT(drip_position_compare(&drip_harness_batch(h, 0)->position, &cut), 0);
+	finish();
+}
+
+static void refuses(const char *const *options, const char *option)
+{
+	begin();
+	execute("CREATE TABLE t (id INTEGER, name VARCHAR)");
+	restart(options, NULL);
+	CHECK(drip_harness_poll(query, DRIP_POLL_END, &err) < 0);
+	CHECK_EQ_STR(err.option, option);
+	finish();
+}
+
+TEST(refuses_what_cannot_be_read)
+{
+	refuses(DRIP_OPTIONS("connection", "db", "table", "nosuch"), "table");
+	refuses(DRIP_OPTIONS("connection", "db", "sql", "SELEC 1"), "sql");
+	refuses(DRIP_OPTIONS("connection", "db", "table", "t", "keys", "nosuch"), "keys[0]");
+	refuses(DRIP_OPTIONS("connection", "db", "table", "t", "watermark", "name"), "watermark");
+	refuses(DRIP_OPTIONS("connection", "db", "table", "t", "class", "secret"), "class");
+}
+
+TEST_MAIN()
