@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MEMORY_MIN     (UINT64_C(64) << 20)
+#define MEMORY_MIN     (UINT64_C(128) << 20) /* below, sorting a million rows fails */
 #define MEMORY_DEFAULT (UINT64_C(256) << 20)
 
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;

@@ -149,9 +149,10 @@ int lake_session(struct lake *l, struct drip_error *err);
 
 /* segments.c: files out of rows, and out of segments. */
 int lake_flush_group(struct lake *l, struct lake_group *g, struct drip_error *err);
-/* Writes the rows of `count` segments, the first of them `first`, to a new hidden file. */
+/* Writes the rows of `count` segments to a new hidden file, to be published or to be a segment. */
 int lake_merge(struct lake *l, const struct lake_segment *const *segments, size_t count,
-	       char ret_file[LAKE_FILE_MAX], uint64_t *ret_bytes, struct drip_error *err);
+	       bool publish, char ret_file[LAKE_FILE_MAX], uint64_t *ret_bytes,
+	       struct drip_error *err);
 
 /* publish.c */
 /* Moves segments of l->next that are due to its publishes, merged. */

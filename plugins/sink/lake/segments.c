@@ -37,17 +37,23 @@ static void put_path(struct lake *l, struct drip_text *t, const char *file)
 	put_literal(t, path);
 }
 
-static void put_target(struct lake *l, struct drip_text *t, const char *file)
+/* Segments are written fast; what is published is compressed as the options say, once. */
+static void put_target(struct lake *l, struct drip_text *t, const char *file, bool publish)
 {
-	static const char *const names[] = {
-		[LAKE_ZSTD] = "zstd", [LAKE_SNAPPY] = "snappy", [LAKE_NONE] = "uncompressed"};
+	static const char *const names[] = {[LAKE_ZSTD] = "zstd, COMPRESSION_LEVEL 1",
+					    [LAKE_SNAPPY] = "snappy",
+					    [LAKE_NONE] = "uncompressed"};
+	enum lake_compression c = (enum lake_compression)l->config->compression.value;
 	char options[128];
 
+	if (!publish && c == LAKE_ZSTD) {
+		c = LAKE_SNAPPY;
+	}
 	drip_text_puts(t, ") TO ");
 	put_path(l, t, file);
 	snprintf(options, sizeof(options),
-		 " (FORMAT PARQUET, COMPRESSION %s, ROW_GROUP_SIZE %" PRId64 ")",
-		 names[l->config->compression.value], l->config->row_group_size);
+		 " (FORMAT PARQUET, COMPRESSION %s, ROW_GROUP_SIZE %" PRId64 ")", names[c],
+		 l->config->row_group_size);
 	drip_text_put(t, options, strlen(options) + 1);
 }
 
@@ -123,7 +129,7 @@ static int write_segment(struct lake *l, struct lake_group *g, const char *day,
 		drip_text_puts(&l->text, " = ");
 		put_literal(&l->text, day);
 	}
-	put_target(l, &l->text, s->file);
+	put_target(l, &l->text, s->file, false);
 	rc = copy(l, s->file, &s->rows, &s->bytes, err);
 	if (rc != 0) {
 		free(s);
@@ -214,7 +220,8 @@ int lake_flush_group(struct lake *l, struct lake_group *g, struct drip_error *er
 }
 
 int lake_merge(struct lake *l, const struct lake_segment *const *segments, size_t count,
-	       char ret_file[LAKE_FILE_MAX], uint64_t *ret_bytes, struct drip_error *err)
+	       bool publish, char ret_file[LAKE_FILE_MAX], uint64_t *ret_bytes,
+	       struct drip_error *err)
 {
 	int64_t want = 0, rows = 0;
 	int rc = lake_session(l, err);
@@ -232,7 +239,7 @@ int lake_merge(struct lake *l, const struct lake_segment *const *segments, size_
 		want += segments[i]->rows;
 	}
 	drip_text_puts(&l->text, "], hive_partitioning = false)");
-	put_target(l, &l->text, ret_file);
+	put_target(l, &l->text, ret_file, publish);
 	rc = copy(l, ret_file, &rows, ret_bytes, err);
 	if (rc == 0 && rows != want) {
 		rc = drip_error_set(err, -EIO, "lake.rows_differ",

@@ -218,7 +218,7 @@ TEST(small_files_wait_for_size_or_age)
 	const struct drip_sink_ops *ops;
 
 	make_root();
-	open_sink(DRIP_OPTIONS("root", root, "roll_size", "8KiB", "roll_interval", "1m"));
+	open_sink(DRIP_OPTIONS("root", root, "roll_size", "16KiB", "roll_interval", "1m"));
 	ops = sink->component->ops;
 	for (uint64_t epoch = 1; epoch <= 80; epoch++) {
 		write_rows(s, "i|1|new|1.00|NULL\n", DAY1);

@@ -14,6 +14,7 @@
 #include <pthread.h>
 
 #define WH_STAGE_ROWS  1000000 /* rows of a stage before it is applied */
+#define WH_SCD2_ROWS   300000  /* the same with mode scd2, which sorts them */
 #define WH_TARGETS_MAX 10000   /* tables of one sink */
 #define WH_KEYS_MAX    64      /* columns of a key */
 #define WH_FOREVER     "9999-12-31 00:00:00+00"

@@ -354,7 +354,8 @@ static int write_rows(struct wh *wh, struct wh_source *s, const struct drip_batc
 		rc = load(wh, s, kept, direct, err);
 		drip_batch_unref(kept);
 	}
-	if (rc == 0 && s->target->stage_rows >= WH_STAGE_ROWS) {
+	if (rc == 0 &&
+	    s->target->stage_rows >= (s->target->mode == WH_SCD2 ? WH_SCD2_ROWS : WH_STAGE_ROWS)) {
 		rc = wh_flush(wh, s->target, err);
 		if (rc == 0) {
 			rc = wh_apply(wh, s->target, err);

@@ -12,7 +12,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define EVENTS "_dripline_events"
+#define EVENTS  "_dripline_events"
+#define CLOSING "_dripline_closing"
 
 static bool is_key(const struct wh_target *t, const char *column)
 {
@@ -80,18 +81,20 @@ static void put_partition(struct wh *wh, const struct wh_target *t, const char *
 	wh_sql(wh, " ORDER BY %s)", order);
 }
 
-/* Changes, and before them the current version of each changed key as an event of its own. */
+/* Changes, and before them the current version of each changed key as an event of its own. Events
+ * are narrow, so that sorting them takes little memory: _s leads to the row in the stage, _k to the
+ * version in the table. */
 static void put_events(struct wh *wh, const struct wh_target *t)
 {
 	const struct wh_config *c = wh->config;
 
 	wh_sql(wh, "WITH events AS (SELECT ");
-	put_columns(wh, t, "s");
+	wh_keys(wh, t, "s");
 	wh_sql(wh, ", s.%N AS _o, s.%N AS _s, s.%N AS _t, ", WH_STAGE_OP, WH_STAGE_SEQ,
 	       WH_STAGE_TIME);
 	put_hash(wh, t);
 	wh_sql(wh, " AS _h, CAST(NULL AS BIGINT) AS _k FROM %N AS s UNION ALL SELECT ", t->stage);
-	put_columns(wh, t, "t");
+	wh_keys(wh, t, "t");
 	wh_sql(wh,
 	       ", 'c', CAST(-1 AS BIGINT), t.%N, t.%N, t.%N FROM %T AS t WHERE t.%N AND EXISTS ("
 	       "SELECT 1 FROM %N AS s WHERE ",
@@ -111,17 +114,16 @@ static int make_events(struct wh *wh, const struct wh_target *t, struct drip_err
 	put_partition(wh, t, "_s");
 	wh_sql(wh, " AS _ph FROM events), kept AS (SELECT *, row_number() OVER ");
 	put_partition(wh, t, "_s");
-	wh_sql(wh,
-	       " AS _n FROM lagged WHERE _o = 'c' OR (_o = 'd' AND _po <> 'd') OR "
-	       "(_o NOT IN ('c', 'd') AND (_po IS NULL OR _po = 'd' OR _ph IS DISTINCT FROM _h)))");
+	wh_sql(wh, " AS _n FROM lagged WHERE _o = 'c' OR (_o = 'd' AND _po <> 'd') OR "
+		   "(_o NOT IN ('c', 'd') AND (_po IS NULL OR _po = 'd' OR _ph IS DISTINCT FROM "
+		   "_h)))");
 	wh_sql(wh, ", timed AS (SELECT *, max(_t - _n * INTERVAL '1 microsecond') OVER ");
 	put_partition(wh, t, "_n ROWS UNBOUNDED PRECEDING");
 	wh_sql(wh, " + _n * INTERVAL '1 microsecond' AS _from FROM kept), ended AS (SELECT *, "
 		   "lead(_from) OVER ");
 	put_partition(wh, t, "_n");
-	wh_sql(wh,
-	       " AS _to FROM timed) SELECT * FROM ended WHERE _o <> 'd' AND (_o <> 'c' OR _to IS "
-	       "NOT NULL)");
+	wh_sql(wh, " AS _to FROM timed) SELECT _o, _s, _h, _k, _from, _to, row_number() OVER () AS "
+		   "_r FROM ended WHERE _o <> 'd' AND (_o <> 'c' OR _to IS NOT NULL)");
 	return wh_run(wh, NULL, err);
 }
 
@@ -150,22 +152,61 @@ static void put_made_columns(struct wh *wh)
 	       c->valid_to_column, c->current_column, c->hash_column);
 }
 
+static int drop_temp(struct wh *wh, const char *name, struct drip_error *err)
+{
+	wh_sql(wh, "DROP TABLE %N", name);
+	return wh_run(wh, NULL, err);
+}
+
+/* Versions that end are deleted and inserted with their end: updates leak. */
+static int close_versions(struct wh *wh, struct wh_target *t, struct drip_error *err)
+{
+	const struct wh_config *c = wh->config;
+	int rc;
+
+	wh_sql(wh,
+	       "CREATE TEMP TABLE %N AS SELECT t.*, e._to FROM %T AS t, %N AS e WHERE t.%N = e._k",
+	       CLOSING, t->name, EVENTS, c->surrogate_column);
+	rc = wh_run(wh, NULL, err);
+	if (rc == 0) {
+		wh_sql(wh, "DELETE FROM %T AS t USING %N AS e WHERE t.%N = e._k", t->name, EVENTS,
+		       c->surrogate_column);
+		rc = wh_run(wh, NULL, err);
+	}
+	if (rc == 0) {
+		wh_sql(wh, "INSERT INTO %T (", t->name);
+		put_columns(wh, t, "");
+		put_made_columns(wh);
+		wh_sql(wh, ") SELECT ");
+		put_columns(wh, t, "");
+		wh_sql(wh, ", %N, %N, _to, false, %N FROM %N", c->surrogate_column,
+		       c->valid_from_column, c->hash_column, CLOSING);
+		rc = wh_run(wh, NULL, err);
+	}
+	return rc == 0 ? drop_temp(wh, CLOSING, err) : rc;
+}
+
 static int insert_versions(struct wh *wh, struct wh_target *t, struct drip_error *err)
 {
-	int64_t rows = 0;
+	int64_t events = 0;
 	int rc;
 
 	wh_sql(wh, "INSERT INTO %T (", t->name);
 	put_columns(wh, t, "");
 	put_made_columns(wh);
 	wh_sql(wh, ") SELECT ");
-	put_columns(wh, t, "");
+	put_columns(wh, t, "s");
 	wh_sql(wh,
-	       ", coalesce(_k, %D + row_number() OVER (ORDER BY _s) - 1), _from, "
-	       "coalesce(_to, TIMESTAMP WITH TIME ZONE %L), _to IS NULL, _h FROM %N",
-	       t->next_surrogate, WH_FOREVER, EVENTS);
-	rc = wh_run(wh, &rows, err);
-	t->next_surrogate += rows;
+	       ", %D + e._r, e._from, coalesce(e._to, TIMESTAMP WITH TIME ZONE %L), e._to IS NULL, "
+	       "e._h FROM %N AS s, %N AS e WHERE s.%N = e._s",
+	       t->next_surrogate - 1, WH_FOREVER, t->stage, EVENTS, WH_STAGE_SEQ);
+	rc = wh_run(wh, NULL, err);
+	if (rc != 0) {
+		return rc;
+	}
+	wh_sql(wh, "SELECT count(*) AS n FROM %N", EVENTS);
+	rc = wh_number(wh, &events, err);
+	t->next_surrogate += events;
 	return rc;
 }
 
@@ -177,18 +218,12 @@ int wh_apply_scd2(struct wh *wh, struct wh_target *t, struct drip_error *err)
 		rc = make_events(wh, t, err);
 	}
 	if (rc == 0) {
-		wh_sql(wh, "DELETE FROM %T AS t USING %N AS e WHERE t.%N = e._k", t->name, EVENTS,
-		       wh->config->surrogate_column);
-		rc = wh_run(wh, NULL, err);
+		rc = close_versions(wh, t, err);
 	}
 	if (rc == 0) {
 		rc = insert_versions(wh, t, err);
 	}
-	if (rc == 0) {
-		wh_sql(wh, "DROP TABLE %N", EVENTS);
-		rc = wh_run(wh, NULL, err);
-	}
-	return rc;
+	return rc == 0 ? drop_temp(wh, EVENTS, err) : rc;
 }
 
 /* All current versions end. */
@@ -219,9 +254,5 @@ int wh_clear_scd2(struct wh *wh, struct wh_target *t, int64_t commit_time_us,
 		       c->valid_from_column, c->hash_column, EVENTS);
 		rc = wh_run(wh, NULL, err);
 	}
-	if (rc == 0) {
-		wh_sql(wh, "DROP TABLE %N", EVENTS);
-		rc = wh_run(wh, NULL, err);
-	}
-	return rc;
+	return rc == 0 ? drop_temp(wh, EVENTS, err) : rc;
 }
