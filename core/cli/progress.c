@@ -24,8 +24,7 @@
 #define LINE_MS      5000
 #define LINES_MAX    16  /* of the block */
 #define TRACKS_MAX   256 /* tables whose rate is kept */
-#define NAME_COLUMNS 32
-#define BAR_COLUMNS  24
+#define WIDE_COLUMNS 110 /* from here on names and bars are long */
 #define RATE_WEIGHT  0.2 /* of the newest figure in the moving average */
 
 /* One table whose progress was reported, or one pipeline (table ""). */
@@ -159,15 +158,15 @@ static void erase(struct drip_str *out, int lines)
 	}
 }
 
-static void put_bar(struct drip_str *out, const struct track *t)
+static void put_bar(struct drip_str *out, const struct track *t, int width)
 {
 	double share = t->total != 0 ? (double)t->done / (double)t->total : 0;
 	int full;
 
 	share = share > 1 ? 1 : share;
-	full = (int)(share * BAR_COLUMNS);
+	full = (int)(share * width);
 	drip_str_append_char(out, '[');
-	for (int i = 0; i < BAR_COLUMNS; i++) {
+	for (int i = 0; i < width; i++) {
 		drip_str_append_char(out, i < full ? '=' : i == full ? '>' : ' ');
 	}
 	drip_str_appendf(out, "] %3.0f%%", share * 100);
@@ -176,30 +175,32 @@ static void put_bar(struct drip_str *out, const struct track *t)
 static void put_track(struct drip_str *out, const struct track *t, int columns)
 {
 	char count[32], rate[16], eta[24];
+	bool wide = columns >= WIDE_COLUMNS;
+	int name_width = wide ? 40 : 20;
 	size_t start = out->length;
 
 	drip_format_count((int64_t)t->done, count, sizeof(count));
 	drip_format_rate(t->rate, rate, sizeof(rate));
-	drip_str_appendf(out, "%-*.*s ", NAME_COLUMNS, NAME_COLUMNS, t->name);
+	drip_str_appendf(out, "%-*.*s ", name_width, name_width, t->name);
 	if (t->is_pipeline) {
-		drip_str_appendf(out, "%14s rows  %7s/s  %s", count, rate, t->detail);
+		drip_str_appendf(out, "%13s rows %6s/s  %s", count, rate, t->detail);
 	} else if (t->total != 0) {
 		double left = t->rate > 0 && t->total > t->done
 				      ? (double)(t->total - t->done) / t->rate
 				      : -1;
 
-		put_bar(out, t);
-		drip_str_appendf(out, " %14s rows  %7s/s  eta %s", count, rate,
+		put_bar(out, t, wide ? 24 : 12);
+		drip_str_appendf(out, " %13s%s %6s/s eta %s", count, wide ? " rows" : "", rate,
 				 drip_format_seconds(left, eta, sizeof(eta)));
 	} else {
-		drip_str_appendf(out, "%14s rows  %7s/s", count, rate);
+		drip_str_appendf(out, "%13s rows %6s/s", count, rate);
 	}
 	/* A line that wraps would break the erasing. Names are cut by bytes, as are lines. */
 	if (out->rc == 0 && columns > 1 && out->length - start > (size_t)columns - 1) {
 		out->length = start + (size_t)columns - 1;
 		out->data[out->length] = '\0';
 	}
-	drip_str_append_char(out, '\n');
+	drip_str_append(out, "\033[K\n");
 }
 
 static int compose(struct drip_progress_view *v, struct drip_str *out)
@@ -226,7 +227,7 @@ static int compose(struct drip_progress_view *v, struct drip_str *out)
 		}
 	}
 	if (left != 0) {
-		drip_str_appendf(out, "and %d more\n", left);
+		drip_str_appendf(out, "and %d more\033[K\n", left);
 		lines++;
 	}
 	return lines;
@@ -235,8 +236,11 @@ static int compose(struct drip_progress_view *v, struct drip_str *out)
 static void draw_locked(struct drip_progress_view *v)
 {
 	drip_str_reset(&v->block);
-	erase(&v->block, v->drawn);
+	if (v->drawn != 0) {
+		drip_str_appendf(&v->block, "\r\033[%dA", v->drawn);
+	}
 	v->drawn = compose(v, &v->block);
+	drip_str_append(&v->block, "\033[J");
 	if (v->block.rc == 0) {
 		write_all(drip_str_text(&v->block), v->block.length);
 	}

@@ -255,11 +255,12 @@ static void log_findings(const struct drip_findings *findings)
 {
 	for (size_t i = 0; i < findings->count; i++) {
 		const struct drip_finding *f = &findings->items[i];
-		enum drip_log_level level = f->severity == DRIP_SEVERITY_ERROR ? DRIP_LOG_ERROR
-					    : f->severity == DRIP_SEVERITY_WARNING
-						    ? DRIP_LOG_WARNING
-						    : DRIP_LOG_INFO;
+		enum drip_log_level level =
+			f->severity == DRIP_SEVERITY_ERROR ? DRIP_LOG_ERROR : DRIP_LOG_WARNING;
 
+		if (f->severity == DRIP_SEVERITY_NOTE) {
+			continue;
+		}
 		drip_logger_event(level, NULL, NULL, NULL, "%s:%d:%d: %s [%s]", f->file, f->line,
 				  f->column, f->message, f->code);
 	}
