@@ -7,7 +7,7 @@
 
 struct drip_client;
 
-#define DRIP_CLIENT_ANSWER_MAX ((size_t)256 << 20) /* bytes of a line from the daemon */
+#define DRIP_CLIENT_ANSWER_MAX ((size_t)64 << 20) /* bytes of a line from the daemon */
 
 /* (gives) A connection to the daemon that uses `state_dir`. -ENOENT or -ECONNREFUSED with
  * control.no_daemon. */

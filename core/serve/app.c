@@ -14,6 +14,7 @@
 #include "serve/methods.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -298,9 +299,7 @@ static void on_loaded_again(uv_work_t *work, int status)
 	struct drip_app_reload *r = work->data;
 	struct drip_app *app = r->app;
 	struct drip_error err = DRIP_ERROR_INIT;
-	int rc = status < 0 ? drip_error_set(&err, status, "reload.canceled",
-					     "the reload was canceled")
-			    : apply_reload(app, r, &err);
+	int rc = apply_reload(app, r, &err);
 
 	app->reload = NULL;
 	app->works--;
@@ -388,14 +387,35 @@ static int load_document(struct drip_app *app, struct drip_findings *findings,
 	return 0;
 }
 
+#define LOOP_DESCRIPTORS 12 /* what the loop and the control socket need at least */
+
+/* libuv ends the process where it finds too few descriptors: they are counted before. */
+static int check_descriptors(void)
+{
+	int fds[LOOP_DESCRIPTORS], rc = 0, count = 0;
+
+	while (count < LOOP_DESCRIPTORS && rc == 0) {
+		fds[count] = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+		rc = fds[count] < 0 ? -errno : 0;
+		count += rc == 0;
+	}
+	while (count > 0) {
+		close(fds[--count]);
+	}
+	return rc == -EBADF ? 0 : rc; /* stderr may be closed */
+}
+
 static int open_loop(struct drip_app *app, struct drip_error *err)
 {
 	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-	int rc = uv_loop_init(&app->loop);
+	int rc = check_descriptors();
 
+	rc = rc == 0 ? uv_loop_init(&app->loop) : rc;
 	if (rc < 0) {
-		return drip_error_set(err, rc, "system.no_loop", "could not make an event loop: %s",
-				      uv_strerror(rc));
+		drip_error_set(err, rc, "system.no_loop", "could not make an event loop: %s",
+			       uv_strerror(rc));
+		drip_error_hint(err, "Raise the limit of open files.");
+		return rc;
 	}
 	app->loop_open = true;
 	app->loop_thread = pthread_self();

@@ -307,10 +307,6 @@ static void on_method_done(uv_work_t *work, int status)
 	struct client *c = work->data;
 
 	c->control->app->works--;
-	if (status < 0) {
-		c->rc = drip_error_set_retryable(&c->error, -ECANCELED, "control.canceled",
-						 "the request was canceled");
-	}
 	if (!c->closing) {
 		send_answer(c);
 	}

@@ -222,7 +222,7 @@ static int make_run_id(char ret[37], int64_t wall_us, struct drip_error *err)
 	uint64_t ms = (uint64_t)wall_us / 1000;
 
 	if (getrandom(b, sizeof(b), 0) != (ssize_t)sizeof(b)) {
-		return drip_error_set_retryable(err, -errno, "system.no_random",
+		return drip_error_set_retryable(err, -errno, "store.io",
 						"could not get random bytes: %s", strerror(errno));
 	}
 	for (int i = 0; i < 6; i++) {

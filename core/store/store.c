@@ -59,11 +59,6 @@ int drip_store_error(sqlite3 *db, int sqlite_rc, const char *what, struct drip_e
 		drip_error_hint(err, "Free space on the disk of the state directory; the pipeline "
 				     "goes on by itself.");
 		return -ENOSPC;
-	case SQLITE_BUSY:
-	case SQLITE_LOCKED:
-		return drip_error_set_retryable(err, -EBUSY, "store.busy",
-						"could not %s in the store \"%s\": it is locked",
-						what, path);
 	case SQLITE_READONLY:
 	case SQLITE_CANTOPEN:
 	case SQLITE_PERM:
@@ -372,7 +367,7 @@ static int check_version(sqlite3 *db, const char *path, int64_t *ret_version,
 	if (rc < 0) {
 		return rc;
 	}
-	if (id != APPLICATION_ID || *ret_version < 1) {
+	if (id != APPLICATION_ID) {
 		drip_error_set(err, -EINVAL, "store.foreign",
 			       "cannot use \"%s\": it is an SQLite file of another program", path);
 		drip_error_hint(err, "Choose another state directory.");

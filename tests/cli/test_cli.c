@@ -222,6 +222,25 @@ TEST(logs_are_json_where_asked_for)
 	CHECK_CONTAINS(p.output, "\"level\":\"info\"");
 }
 
+/* The loop needs descriptors: with too few of them the program says so. */
+TEST(too_few_descriptors)
+{
+	bool found = false;
+
+	set_up();
+	pipeline("{plugin: generate, rows: 5}", "plugin: blackhole");
+	for (int limit = 6; limit < 40 && !found; limit++) {
+		char text[16];
+
+		snprintf(text, sizeof(text), "%d", limit);
+		program_run(&p, ARGS("TEST_NOFILE", text), ARGS("run", file, "--state", state));
+		found = strstr(p.output, "system.no_loop") != NULL;
+		CHECK(!found || p.status == 3);
+		CHECK(p.status >= 0); /* no crash */
+	}
+	CHECK(found);
+}
+
 #define SENTINEL "s3ntinel-0c1f-value"
 
 static bool file_holds(const char *path, const char *text)

@@ -2,7 +2,8 @@
 /*
  * Runs the program under test as a child that dies with the test. Needs lib/test.h before it;
  * test_argv[1] is the program, test_argv[2] the folder of plugins. Nothing sleeps: what takes time
- * is waited for, and only a hang meets the deadline.
+ * is waited for, and only a hang meets the deadline. TEST_NOFILE in the environment given limits
+ * the descriptors.
  */
 #ifndef DRIPLINE_TESTS_LIB_PROGRAM_H
 #define DRIPLINE_TESTS_LIB_PROGRAM_H
@@ -13,6 +14,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,6 +43,11 @@ static inline void program_child(char *const *argv, const char *const *environme
 	setenv("DRIPLINE_PLUGIN_PATH", test_argv[2], 1);
 	for (size_t i = 0; environment != NULL && environment[i] != NULL; i += 2) {
 		setenv(environment[i], environment[i + 1], 1);
+	}
+	if (getenv("TEST_NOFILE") != NULL) {
+		rlim_t files = strtoul(getenv("TEST_NOFILE"), NULL, 10);
+
+		setrlimit(RLIMIT_NOFILE, &(struct rlimit){.rlim_cur = files, .rlim_max = files});
 	}
 	execv(test_argv[1], argv);
 	_exit(127);

@@ -141,6 +141,7 @@ static void wait_for_rows(int fd, int64_t more)
 
 TEST(answers_good_and_bad_requests)
 {
+	static char many[32768];
 	struct stat st;
 	char path[320];
 	int fd;
@@ -150,6 +151,7 @@ TEST(answers_good_and_bad_requests)
 	snprintf(path, sizeof(path), "%s/control.sock", state);
 	REQUIRE(stat(path, &st) == 0);
 	CHECK_EQ_INT(st.st_mode & 0777, 0600);
+	wait_for_rows(fd, 1);
 	CHECK_CONTAINS(ask(fd, "{\"id\":7,\"method\":\"live\"}\n"),
 		       "{\"id\":7,\"result\":{\"live\":true}}");
 	CHECK_CONTAINS(ask(fd, "{\"id\":\"a\",\"method\":\"live\"}\n"), "{\"id\":\"a\",");
@@ -167,7 +169,19 @@ TEST(answers_good_and_bad_requests)
 	CHECK_CONTAINS(ask(fd,
 			   "{\"id\":1,\"method\":\"checkpoint.reset\",\"arguments\":{\"pipeline\":"
 			   "\"p\"}}\n"),
-		       "\"error\"");
+		       "control.pipeline_runs");
+	CHECK_CONTAINS(ask(fd,
+			   "{\"id\":1,\"method\":\"lineage\",\"arguments\":{\"table\":\"orders\","
+			   "\"format\":\"xml\"}}\n"),
+		       "lineage.unknown_format");
+	CHECK_CONTAINS(ask(fd, "{\"id\":1,\"method\":\"dlq.show\",\"arguments\":{\"id\":12345}}\n"),
+		       "dlq.unknown_letter");
+	snprintf(many, sizeof(many), "{\"id\":1,\"method\":\"dlq.drop\",\"arguments\":{\"ids\":[1");
+	for (int i = 0; i < 10000; i++) {
+		memcpy(many + strlen(many), ",1", 3);
+	}
+	memcpy(many + strlen(many), "]}}\n", 5);
+	CHECK_CONTAINS(ask(fd, many), "dlq.too_many");
 	CHECK_CONTAINS(ask(fd, "{\"id\":1,\"method\":\"dlq.drop\",\"arguments\":{}}\n"),
 		       "control.missing_argument");
 	/* Two in one piece: answered in order. */

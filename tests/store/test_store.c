@@ -71,6 +71,7 @@ TEST(commits_and_loads)
 	CHECK_EQ_INT((int)epoch, 0);
 	free(got);
 	CHECK_EQ_INT(d->state_get(d->self, "p", "s", "k", &value, &size, &err), -ENOENT);
+	CHECK_EQ_STR(err.code, "store.no_state");
 	CHECK_EQ_INT(commit(store, 1, &err), 0);
 	CHECK_EQ_INT(commit(store, 7, &err), 0);
 	drip_store_close(store);
@@ -138,6 +139,7 @@ TEST(second_writer_is_refused_with_the_pid)
 	CHECK_EQ_INT((int)drip_store_writer(dir), (int)getpid());
 	CHECK_EQ_INT(drip_store_open(dir, DRIP_STORE_READ, &reader, &err), 0);
 	CHECK_EQ_INT(drip_store_reset_checkpoint(reader, "p", "test", &err), -EROFS);
+	CHECK_EQ_STR(err.code, "store.read_only");
 	drip_store_close(reader);
 	drip_store_close(store);
 	CHECK_EQ_INT((int)drip_store_writer(dir), 0);
@@ -213,6 +215,33 @@ TEST(damaged_files_are_refused_and_kept)
 	check_damage(4096, garbage, sizeof(garbage), -1, "store.corrupt"); /* another page */
 	check_damage(60, newer, 4, -1, "store.newer");                     /* user_version */
 	check_damage(68, other, 4, -1, "store.foreign");                   /* application_id */
+}
+
+TEST(an_old_file_is_not_read)
+{
+	const char *dir = temp_dir();
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_store *store = open_store(dir);
+	char path[128];
+	int fd;
+
+	drip_store_close(store);
+	snprintf(path, sizeof(path), "%s/%s", dir, DRIP_STORE_FILE);
+	fd = open(path, O_RDWR);
+	REQUIRE(fd >= 0);
+	REQUIRE(pwrite(fd, "\0\0\0\0", 4, 60) == 4); /* user_version */
+	close(fd);
+	CHECK_EQ_INT(drip_store_open(dir, DRIP_STORE_READ, &store, &err), -EINVAL);
+	CHECK_EQ_STR(err.code, "store.older");
+}
+
+TEST(a_bad_path_is_refused)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_store *store = NULL;
+
+	CHECK_EQ_INT(drip_store_open("", DRIP_STORE_WRITE, &store, &err), -ENAMETOOLONG);
+	CHECK_EQ_STR(err.code, "store.bad_path");
 }
 
 TEST(log_without_its_file_is_refused)
@@ -344,6 +373,7 @@ TEST(lineage_is_walked_both_ways)
 		edge("lake.c", "y", "shop.a_b", "x"), /* a cycle */
 	};
 	struct edges e = {0};
+	char long_name[DRIP_NAME_MAX + 10] = "";
 	bool found = false;
 
 	CHECK_EQ_INT(d->lineage_put(d->self, r, 4, &err), 0);
@@ -360,6 +390,10 @@ TEST(lineage_is_walked_both_ways)
 	e = (struct edges){0};
 	CHECK_EQ_INT(drip_store_visit_lineage(store, "aXb", NULL, count_edge, &e, &found, &err), 0);
 	CHECK(!found); /* "_" is no wildcard */
+	memset(long_name, 'a', sizeof(long_name) - 1);
+	CHECK_EQ_INT(drip_store_visit_lineage(store, long_name, NULL, count_edge, &e, &found, &err),
+		     -EINVAL);
+	CHECK_EQ_STR(err.code, "lineage.name_too_long");
 	/* A new declaration of one target replaces the old one. */
 	CHECK_EQ_INT(d->lineage_put(d->self, &r[1], 1, &err), 0);
 	e = (struct edges){0};

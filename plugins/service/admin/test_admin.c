@@ -99,7 +99,9 @@ TEST(answers_probes_and_metrics)
 	CHECK_CONTAINS(answer, "text/plain; version=0.0.4");
 	CHECK_EQ_STR(asked, "metrics {}");
 	CHECK_EQ_INT(ask("GET /nothing", HOST), 404);
+	CHECK_CONTAINS(answer, "admin.no_such_page");
 	CHECK_EQ_INT(ask("DELETE /livez", HOST), 405);
+	CHECK_CONTAINS(answer, "admin.bad_method");
 	stop();
 }
 
@@ -123,6 +125,7 @@ TEST(changes_only_by_json_posts)
 	asked[0] = '\0';
 	CHECK_EQ_INT(ask("GET /api/v1/reload", HOST), 404);
 	CHECK_EQ_INT(ask("POST /api/v1/reload", HOST "Content-Length: 0\r\n"), 415);
+	CHECK_CONTAINS(answer, "admin.bad_content_type");
 	CHECK_EQ_STR(asked, "");
 	CHECK_EQ_INT(ask("POST /api/v1/reload",
 			 HOST "Content-Length: 0\r\nContent-Type: application/json\r\n"),
@@ -140,6 +143,7 @@ TEST(refuses_other_hosts_on_loopback)
 {
 	start(DRIP_OPTIONS("listen", "127.0.0.1:0"));
 	CHECK_EQ_INT(ask("GET /api/v1/status", "Host: evil.example\r\n"), 403);
+	CHECK_CONTAINS(answer, "admin.bad_host");
 	CHECK_EQ_INT(ask("GET /api/v1/status", "Host: localhost:80\r\n"), 200);
 	CHECK_EQ_INT(ask("GET /api/v1/status", "Host: localhost.evil.example\r\n"), 403);
 	stop();
@@ -150,6 +154,7 @@ TEST(asks_for_the_token)
 	start(DRIP_OPTIONS("listen", "127.0.0.1:0", "token", "0123456789abcdef"));
 	CHECK_EQ_INT(ask("GET /livez", HOST), 200);
 	CHECK_EQ_INT(ask("GET /metrics", HOST), 401);
+	CHECK_CONTAINS(answer, "admin.unauthorized");
 	CHECK_EQ_INT(ask("GET /metrics", HOST "Authorization: Bearer 0123456789abcdeF\r\n"), 401);
 	CHECK_EQ_INT(ask("GET /metrics", HOST "Authorization: Bearer \r\n"), 401);
 	CHECK_EQ_INT(ask("GET /metrics", HOST "Authorization: Bearer 0123456789abcdef\r\n"), 200);
@@ -163,6 +168,12 @@ TEST(bounds_requests)
 	int status;
 
 	start(DRIP_OPTIONS("listen", "127.0.0.1:0"));
+	memset(large, 'a', sizeof(large));
+	memcpy(large, "GET /", 5);
+	snprintf(large + 2000, sizeof(large) - 2000,
+		 " HTTP/1.1\r\nConnection: close\r\n" HOST "\r\n");
+	CHECK_EQ_INT(ask_raw(large, strlen(large)), 414);
+	CHECK_CONTAINS(answer, "admin.url_too_long");
 	memset(large, 'a', sizeof(large));
 	memcpy(large, "GET /", 5);
 	status = ask_raw(large, 60000);

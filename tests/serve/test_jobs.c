@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls to the loop thread, reloads that are refused, and the client against a daemon that lies. */
+#include "lib/test.h"
+
+#include "cli/client.h"
+#include "lib/temp.h"
+#include "serve/app.h"
+#include "serve/control.h"
+#include "serve/methods.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+/* As much of a program as jobs need. */
+static void init_app(struct drip_app *app)
+{
+	memset(app, 0, sizeof(*app));
+	app->jobs_tail = &app->jobs;
+	REQUIRE(uv_loop_init(&app->loop) == 0);
+	REQUIRE(uv_async_init(&app->loop, &app->wake, NULL) == 0);
+	pthread_mutex_init(&app->jobs_lock, NULL);
+	pthread_condattr_t attributes;
+
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&app->jobs_done, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
+static void finish_app(struct drip_app *app)
+{
+	uv_close((uv_handle_t *)&app->wake, NULL);
+	uv_run(&app->loop, UV_RUN_DEFAULT);
+	CHECK_EQ_INT(uv_loop_close(&app->loop), 0);
+	pthread_cond_destroy(&app->jobs_done);
+	pthread_mutex_destroy(&app->jobs_lock);
+}
+
+static int never(struct drip_app *app, struct drip_app_job *job, struct drip_error *err)
+{
+	CHECK(false);
+	return 0;
+}
+
+TEST(calls_end_where_the_loop_does_not_answer)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_app_job *job = drip_app_job_new();
+	static struct drip_app app;
+
+	init_app(&app);
+	REQUIRE(job != NULL);
+	job->run = never;
+	CHECK_EQ_INT(drip_app_call(&app, job, 1, &err), -ETIMEDOUT);
+	CHECK_EQ_STR(err.code, "control.timeout");
+	CHECK(app.jobs == job); /* it may run yet, so the queue holds it */
+	app.jobs = NULL;
+	app.jobs_tail = &app.jobs;
+	drip_app_job_unref(&app, job);
+	app.closing = true;
+	CHECK_EQ_INT(drip_app_call(&app, job, 1, &err), -ESHUTDOWN);
+	CHECK_EQ_STR(err.code, "control.shutting_down");
+	drip_app_job_unref(&app, job);
+	finish_app(&app);
+}
+
+TEST(reloads_are_refused)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	static struct drip_app app;
+
+	init_app(&app);
+	CHECK_EQ_INT(drip_app_reload(&app, NULL, NULL, &err), -ENOTSUP);
+	CHECK_EQ_STR(err.code, "reload.not_a_daemon");
+	app.options.reloads = true;
+	app.reload = (struct drip_app_reload *)&app; /* one is under way */
+	CHECK_EQ_INT(drip_app_reload(&app, NULL, NULL, &err), -EALREADY);
+	CHECK_EQ_STR(err.code, "reload.busy");
+	finish_app(&app);
+}
+
+/* ---- the client ---- */
+
+static int listen_in(const char *dir)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	REQUIRE(fd >= 0);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", dir, DRIP_CONTROL_SOCKET);
+	REQUIRE(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	REQUIRE(listen(fd, 1) == 0);
+	return fd;
+}
+
+static const char *script; /* what the false daemon sends; NULL: for ever the same */
+
+static void *false_daemon(void *data)
+{
+	static char piece[65536];
+	int listener = *(int *)data, fd = accept(listener, NULL, NULL);
+	ssize_t n = read(fd, piece, sizeof(piece));
+
+	memset(piece, 'x', sizeof(piece));
+	if (script != NULL) {
+		n = send(fd, script, strlen(script), MSG_NOSIGNAL);
+	}
+	while (script == NULL && n > 0) {
+		n = send(fd, piece, sizeof(piece), MSG_NOSIGNAL);
+	}
+	close(fd);
+	close(listener);
+	return NULL;
+}
+
+static void check_answer(const char *text, int rc, const char *code)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_json_tree *tree = NULL;
+	const struct drip_json_node *result = NULL;
+	struct drip_client *client = NULL;
+	const char *dir = temp_dir();
+	int listener = listen_in(dir);
+	pthread_t thread;
+
+	script = text;
+	REQUIRE(pthread_create(&thread, NULL, false_daemon, &listener) == 0);
+	REQUIRE_OK(drip_client_open(dir, &client, &err), &err);
+	CHECK_EQ_INT(drip_client_call(client, "status", "{}", &tree, &result, &err), rc);
+	CHECK_EQ_STR(err.code, code);
+	drip_client_close(client);
+	drip_json_tree_destroy(tree);
+	pthread_join(thread, NULL);
+}
+
+TEST(a_client_survives_what_it_is_sent)
+{
+	check_answer("", -ECONNRESET, "control.lost");
+	check_answer("{\"id\":1,\"resu", -ECONNRESET, "control.lost");
+	check_answer("nonsense\n", -EINVAL, "json.syntax");
+	check_answer("{\"id\":1,\"error\":{\"code\":\"a.b\",\"message\":\"m\",\"errno\":2}}\n", -2,
+		     "a.b");
+	check_answer("{\"id\":1,\"error\":7}\n", -EIO, "control.failed");
+	check_answer(NULL, -E2BIG, "control.answer_too_large");
+}
+
+TEST(a_client_says_why_it_cannot_connect)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_client *client = NULL;
+	char name[400];
+
+	CHECK(drip_client_open("/nonexistent", &client, &err) < 0);
+	CHECK_EQ_STR(err.code, "control.no_daemon");
+	memset(name, 'n', sizeof(name));
+	name[0] = '/';
+	name[sizeof(name) - 1] = '\0';
+	CHECK(drip_client_open(name, &client, &err) < 0);
+	CHECK_EQ_STR(err.code, "control.no_socket");
+}
+
+/* ---- lineage that is too large to show ---- */
+
+TEST(lineage_is_bounded)
+{
+	enum { COUNT = 100001 };
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_lineage_record *records = calloc(COUNT, sizeof(*records));
+	char(*names)[16] = calloc(COUNT, sizeof(*names));
+	struct drip_store *store = NULL;
+	struct drip_str out = DRIP_STR_INIT;
+	const struct drip_durable *d;
+
+	REQUIRE(records != NULL && names != NULL);
+	for (int i = 0; i < COUNT; i++) {
+		snprintf(names[i], sizeof(names[i]), "c%d", i);
+		records[i] = (struct drip_lineage_record){.pipeline = "p",
+							  .stage = "s",
+							  .input_namespace = "",
+							  .input_dataset = "t",
+							  .input_column = names[i],
+							  .output_namespace = "",
+							  .output_dataset = "u",
+							  .output_column = "all",
+							  .kind = DRIP_LINEAGE_TRANSFORMATION};
+	}
+	REQUIRE_OK(drip_store_open(temp_dir(), DRIP_STORE_WRITE, &store, &err), &err);
+	d = drip_store_durable(store);
+	REQUIRE_OK(d->lineage_put(d->self, records, COUNT, &err), &err);
+	CHECK_EQ_INT(drip_lineage_render(store, "ns", "u", NULL, "text", &out, &err), -E2BIG);
+	CHECK_EQ_STR(err.code, "lineage.too_large");
+	CHECK_OK(drip_lineage_render(store, "ns", "t", "c7", "text", &out, &err), &err);
+	CHECK_CONTAINS(drip_str_text(&out), "t.c7 -> u.all");
+	drip_str_finish(&out);
+	drip_store_close(store);
+	free(records);
+	free(names);
+}
+
+TEST_MAIN()
