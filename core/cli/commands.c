@@ -91,7 +91,8 @@ const struct drip_command drip_commands[] = {
 	 .help = "KIND is source, feed, transform, sink, model, connection or service. The folder\n"
 		 "holds a plugin that builds, passes its test and the conformance suite, and "
 		 "runs.\n\n"
-		 "  --dir DIR            where to make the folder (default: .)\n"},
+		 "  --dir DIR            where to make the folder (default: .)\n"
+		 "  --templates DIR      take the templates from here\n"},
 	{.name = "docs",
 	 .run = drip_cmd_docs,
 	 .usage = "dripline docs [DIR] [options]",

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * drip_sql: what a connection to a SQL database offers to other plugins, shaped like ADBC.
+ * Warehouse code is written against it once and runs on DuckDB, PostgreSQL and Redshift. An object
+ * (from the host's connection_get) may be used from any thread; a session from one thread at a
+ * time, but for `interrupt`.
+ */
+#ifndef DRIPLINE_SQL_H
+#define DRIPLINE_SQL_H
+
+#include <dripline/batch.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define DRIP_SQL_INTERFACE "drip_sql"
+
+enum drip_sql_features {
+	DRIP_SQL_TRANSACTIONS = 1 << 0,
+	DRIP_SQL_TRANSACTIONAL_DDL = 1 << 1,
+	DRIP_SQL_DELETE_USING = 1 << 2, /* DELETE FROM t USING s WHERE ... */
+	DRIP_SQL_QUALIFY = 1 << 3,
+	DRIP_SQL_INGEST = 1 << 4,
+	DRIP_SQL_BIND =
+		1 << 5, /* batches can be queried as a table, and COPY ... TO writes Parquet */
+	DRIP_SQL_STREAMING = 1 << 6, /* query results are not held in memory */
+};
+
+struct drip_sql_dialect {
+	uint32_t struct_size;
+	const char *name;  /* "duckdb", "mysql", "postgresql", "redshift" */
+	char quote;        /* of identifiers: '"' or '`' */
+	uint64_t features; /* enum drip_sql_features */
+	/* The column type to declare for `column` ("DECIMAL(12,2)"). -ENOTSUP where the database
+	 * has none. */
+	int (*type_name)(const struct drip_column *column, char *buf, size_t size);
+};
+
+struct drip_sql_ingest; /* owned by the connection plugin */
+struct drip_lineage_edge;
+
+struct drip_sql {
+	uint32_t struct_size;
+	const struct drip_sql_dialect *(*dialect)(void *object);
+	/* OpenLineage namespace of datasets here ("mysql://host:3306"). */
+	int (*dataset_namespace)(void *object, char *buf, size_t size);
+
+	int (*session_open)(void *object, void **ret_session, struct drip_error *err);
+	void (*session_close)(void *session); /* rolls back what is open; NULL is accepted */
+	/* Thread: any. What the session runs ends with -ECANCELED soon. */
+	void (*interrupt)(void *session);
+
+	/* One statement without a result; *ret_rows (may be NULL) is the count of rows changed, -1
+	 * unknown. */
+	int (*execute)(void *session, const char *sql, int64_t *ret_rows, struct drip_error *err);
+	/*
+	 * One statement with a result. `bind` (may be NULL) gives values for its ? parameters: a
+	 * batch of one row, borrowed for the call. (gives) the schema, table name "", and a stream
+	 * of struct arrays in that schema. One open stream a session.
+	 */
+	int (*query)(void *session, const char *sql, const struct drip_batch *bind,
+		     struct drip_schema **ret_schema, struct ArrowArrayStream *ret_stream,
+		     struct drip_error *err);
+	int (*begin)(void *session, struct drip_error *err);
+	/* Fails, and rolls back, where any statement since begin failed. */
+	int (*commit)(void *session, struct drip_error *err);
+	int (*rollback)(void *session, struct drip_error *err);
+
+	/* (gives) columns and key of a table; -ENOENT. Names are plain, not quoted; `schema` NULL:
+	 * the default one; "temp": temporary tables. */
+	int (*table_schema)(void *session, const char *schema, const char *table,
+			    struct drip_schema **ret_schema, struct drip_error *err);
+
+	/*
+	 * Bulk load into an existing table by column name; part of the session's transaction.
+	 * `with_op`: the table's column of that name gets each row's op as a one-letter string,
+	 * `with_sequence`: batch->sequence << 32 | row as BIGINT; NULL: neither. write: batch
+	 * borrowed. close: makes the rows visible to the session, frees the ingest always.
+	 */
+	int (*ingest_open)(void *session, const char *schema, const char *table,
+			   const struct drip_schema *columns, const char *with_op,
+			   const char *with_sequence, struct drip_sql_ingest **ret,
+			   struct drip_error *err);
+	int (*ingest_write)(struct drip_sql_ingest *ingest, const struct drip_batch *batch,
+			    struct drip_error *err);
+	int (*ingest_close)(struct drip_sql_ingest *ingest, struct drip_error *err);
+
+	/*
+	 * With DRIP_SQL_BIND: lets SQL of this session read `batch` (borrowed until unbound with
+	 * NULL) as the table `name`. With `with_op` a column of that name holds the op of each row,
+	 * and with `with_row` one holds the row number as BIGINT.
+	 */
+	int (*bind)(void *session, const char *name, const struct drip_batch *batch,
+		    const char *with_op, const char *with_row, struct drip_error *err);
+	/* optional. Maintenance between transactions: DuckDB's CHECKPOINT. */
+	int (*maintain)(void *session, struct drip_error *err);
+	/*
+	 * optional; pure, no session. Column names and types that `sql` yields over a table `name`
+	 * of schema `input`, and for each output column the input columns it reads. For negotiation
+	 * without a connection.
+	 */
+	int (*infer)(void *object, const char *sql, const char *name,
+		     const struct drip_schema *input, struct drip_schema **ret_schema,
+		     struct drip_error *err);
+	/*
+	 * optional. As infer; and (gives) malloc'd edges: for each output column the input columns
+	 * that its values depend on, filters and joins included. Each output column of infer and
+	 * of this carries the highest class among these inputs.
+	 */
+	int (*infer_lineage)(void *object, const char *sql, const char *name,
+			     const struct drip_schema *input, struct drip_schema **ret_schema,
+			     struct drip_lineage_edge **ret_edges, uint32_t *ret_edges_count,
+			     struct drip_error *err);
+};
+
+/* Writes `name` quoted for the dialect; doubles the quote inside. Returns the length like snprintf.
+ */
+int drip_sql_quote(const struct drip_sql_dialect *dialect, const char *name, char *buf,
+		   size_t size);
+/* A 'text literal', quotes doubled. */
+int drip_sql_literal(const char *text, char *buf, size_t size);
+/*
+ * Runs a query and gathers its whole result: (gives) the schema, and a malloc'd array of its
+ * columns, each to be released. `bind` as in drip_sql.query. For results that are known to be
+ * small.
+ */
+int drip_sql_collect(const struct drip_sql *sql, void *session, const char *text,
+		     const struct drip_batch *bind, struct drip_schema **ret_schema,
+		     struct ArrowArray **ret_columns, int64_t *ret_rows,
+		     struct drip_error *err) DRIP_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
