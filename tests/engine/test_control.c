@@ -125,6 +125,17 @@ TEST(until_caught_up)
 	stream_finish(&t);
 }
 
+static bool hangs(struct bench *b, void *data)
+{
+	struct stream *t = data;
+	bool there;
+
+	pthread_mutex_lock(&t->k.lock);
+	there = t->k.written == t->k.hang_row - 1;
+	pthread_mutex_unlock(&t->k.lock);
+	return there;
+}
+
 /* A sink that hangs: the deadline passes, it is interrupted, and nothing is taken for committed. */
 TEST(a_stop_has_a_deadline)
 {
@@ -141,7 +152,7 @@ TEST(a_stop_has_a_deadline)
 	fake_doc_stage(d, "source", &fake_source_component, &t.s, 0);
 	fake_doc_stage(d, "sink", &fake_sink_exact, &t.k, 0);
 	bench_apply(&t.b, d);
-	bench_until_state(&t.b, "p", DRIP_PIPELINE_RUNNING);
+	bench_until(&t.b, hangs, &t);
 	bench_stop(&t.b);
 	CHECK(t.k.interrupted);
 	CHECK_EQ_INT(t.k.aborts, 1);
