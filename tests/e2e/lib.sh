@@ -113,7 +113,7 @@ e2e_pipeline() {
 		source: {plugin: mysql, connection: shop, tables: ["luckyus_salesorder.*"]}
 		sinks:
 		  - {plugin: warehouse, connection: dwh, mode: mirror, schema: luckyus_salesorder}
-		  - {plugin: lake, root: $dir/lake}
+		  - {plugin: lake, root: $dir/lake, roll_interval: 200ms}
 	YAML
 	printf '%s\n' "$@"
 }

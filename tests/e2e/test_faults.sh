@@ -55,7 +55,7 @@ fresh
 mkdir -p "$dir/small"
 if mount -t tmpfs -o size=48m none "$dir/small" 2>/dev/null; then
 	pipeline
-	sed -i "s#root: $dir/lake}#root: $dir/small/lake, retry: {attempts: 1, initial: 10ms}}#" "$dir/shop.yaml"
+	sed -i "s#root: $dir/lake, roll retry: {attempts: 1, initial: 10ms}}#" "$dir/shop.yaml"
 	sed -i "s#$dir/warehouse.duckdb#$dir/small/warehouse.duckdb#; s#mode: mirror, schema: luckyus_salesorder}#mode: mirror, schema: luckyus_salesorder, retry: {attempts: 1, initial: 10ms}}#" "$dir/shop.yaml"
 	drip run "$dir/shop.yaml" --until caught-up
 	check "runs on a small disk" $?
