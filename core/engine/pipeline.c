@@ -332,7 +332,9 @@ static void step_reload(struct drip_engine *engine, struct drip_pipeline *p)
 			drip_run_stop(old);
 		}
 	} else if (exclusive(old->edition, p->edition)) {
-		if (p->fallback == NULL) {
+		/* what has worked is gone back to, not what stood before it */
+		if (p->fallback == NULL || flag_of(old, &old->opened_once)) {
+			drip_edition_unref(p->fallback);
 			p->fallback = drip_edition_ref(old->edition);
 		}
 		drip_run_stop(old);

@@ -305,7 +305,9 @@ static int try_once(struct drip_run *run)
 		return 1;
 	}
 	if (rc == 0) {
+		pthread_mutex_lock(&run->lock);
 		run->opened_once = true;
+		pthread_mutex_unlock(&run->lock);
 		rc = begin_record(run, &err);
 	}
 	if (rc < 0) {

@@ -297,6 +297,7 @@ static int transform_open(struct drip_ctx *ctx, const void *config, void **ret_s
 		return drip_error_nomem(err, sizeof(*t));
 	}
 	t->f = (struct fake_transform *)(uintptr_t)config;
+	__atomic_add_fetch(&t->f->opens, 1, __ATOMIC_RELAXED);
 	t->ctx = ctx;
 	if (t->f->mode == FAKE_COUNT &&
 	    ctx->host->state_get(ctx, "count", &value, &size, NULL) == 0) {

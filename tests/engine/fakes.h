@@ -47,6 +47,7 @@ struct fake_transform {
 	pthread_mutex_t lock;
 	int64_t counted;
 	bool open_fails;
+	int opens; /* atomic */
 };
 
 struct fake_sink {

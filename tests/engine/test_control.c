@@ -251,22 +251,23 @@ static struct fake_doc *exclusive_doc(struct stream *t, uint64_t hash, struct fa
 TEST(reload_of_an_exclusive_component_closes_first)
 {
 	struct stream t;
-	struct fake_transform good, bad;
+	struct fake_transform first, good, bad;
 
 	fake_source_init(&t.s, 390000);
 	t.s.endless = true;
 	t.s.may_emit = 2000;
 	fake_sink_init(&t.k);
+	fake_transform_init(&first, FAKE_PASS);
 	fake_transform_init(&good, FAKE_PASS);
 	fake_transform_init(&bad, FAKE_PASS);
 	bad.open_fails = true;
 	bench_init(&t.b, false);
-	bench_apply(&t.b, exclusive_doc(&t, 1, &good));
+	bench_apply(&t.b, exclusive_doc(&t, 1, &first));
 	bench_until(&t.b, committed, &t);
 	bench_apply(&t.b, exclusive_doc(&t, 2, &good));
 	bench_until(&t.b, started_twice, &t);
 	CHECK(!t.s.exclusive_broken);
-	/* a new one that does not open: the old one is started again */
+	/* a new one that does not open: the one before it is started again, not the first */
 	bench_until_state(&t.b, "p", DRIP_PIPELINE_RUNNING);
 	t.s.starts = 1;
 	bench_apply(&t.b, exclusive_doc(&t, 3, &bad));
@@ -275,6 +276,8 @@ TEST(reload_of_an_exclusive_component_closes_first)
 	bench_until(&t.b, committed, &t);
 	CHECK(fake_sink_holds(&t.k, 3000));
 	CHECK(!t.s.exclusive_broken);
+	CHECK_EQ_INT(__atomic_load_n(&first.opens, __ATOMIC_RELAXED), 1);
+	CHECK_EQ_INT(__atomic_load_n(&good.opens, __ATOMIC_RELAXED), 2);
 	stream_finish(&t);
 }
 
