@@ -121,8 +121,8 @@ int drip_my_connect(const struct drip_my_options *o, MYSQL **ret, struct drip_er
 		return drip_error_nomem(err, sizeof(*m));
 	}
 	set_options(m, o);
-	if (mysql_real_connect(m, o->host, o->user, o->password.value, o->database,
-			       (unsigned)o->port, o->socket, 0) == NULL) {
+	if (mysql_real_connect(m, o->socket != NULL ? NULL : o->host, o->user, o->password.value,
+			       o->database, (unsigned)o->port, o->socket, 0) == NULL) {
 		char doing[320];
 
 		if (o->socket != NULL) {
