@@ -279,7 +279,7 @@ int drip_my_snapshot_begin(struct drip_my_source *s, struct drip_error *err)
 {
 	struct drip_my_snapshot *n = calloc(1, sizeof(*n));
 	struct drip_my_position view = s->at;
-	bool resumed = s->at.mark.database[0] != '\0';
+	bool resumed = s->at.place.file != 0;
 	int rc;
 
 	if (n == NULL) {
