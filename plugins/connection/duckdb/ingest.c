@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FLUSH_BYTES (UINT64_C(8) << 20)
+
 struct drip_sql_ingest {
 	struct drip_duck_session *session;
 	const struct drip_schema *schema; /* one reference */
@@ -20,6 +22,7 @@ struct drip_sql_ingest {
 	duckdb_logical_type *types; /* of the chunk: columns, then op, then sequence */
 	uint32_t types_count;
 	bool op, sequence;
+	uint64_t unflushed_bytes; /* of batches in the appender's own buffer */
 	bool own_transaction; /* the session had none: all rows become visible at once, or none */
 	char table[DRIP_NAME_MAX];
 	int rc; /* first failure: then the appender takes no more */
@@ -229,6 +232,20 @@ static int append_rows(struct drip_sql_ingest *in, const struct drip_batch *batc
 	return 0;
 }
 
+/* The appender holds 200,000 rows outside of memory_limit, however wide they are: bound it. */
+static int flush_full(struct drip_sql_ingest *in, const struct drip_batch *batch,
+		      struct drip_error *err)
+{
+	in->unflushed_bytes += batch->bytes;
+	if (in->unflushed_bytes < FLUSH_BYTES) {
+		return 0;
+	}
+	in->unflushed_bytes = 0;
+	return duckdb_appender_flush(in->appender) == DuckDBSuccess
+		       ? 0
+		       : appender_failed(in, "load into", err);
+}
+
 int drip_duck_ingest_write(struct drip_sql_ingest *ingest, const struct drip_batch *batch,
 			   struct drip_error *err)
 {
@@ -254,6 +271,9 @@ int drip_duck_ingest_write(struct drip_sql_ingest *ingest, const struct drip_bat
 
 		rc = append_rows(ingest, batch, start,
 				 left < DRIP_DUCK_CHUNK ? left : DRIP_DUCK_CHUNK, err);
+	}
+	if (rc == 0) {
+		rc = flush_full(ingest, batch, err);
 	}
 	if (rc != 0) {
 		ingest->rc = rc;

@@ -14,8 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MEMORY_MIN     (UINT64_C(128) << 20) /* below, sorting a million rows fails */
-#define MEMORY_DEFAULT (UINT64_C(256) << 20)
+#define MEMORY_MIN      (UINT64_C(64) << 20)
+#define MEMORY_MIN_FILE (UINT64_C(96) << 20) /* below, applying a million rows may fail */
+#define MEMORY_DEFAULT  (UINT64_C(256) << 20)
 
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct drip_duck *open_list;
@@ -178,6 +179,7 @@ static int set_temp(struct drip_duck *duck, duckdb_config settings, struct drip_
 static uint64_t memory_limit(struct drip_duck *duck)
 {
 	uint64_t budget = 0;
+	uint64_t least = is_memory(duck->config) ? MEMORY_MIN : MEMORY_MIN_FILE;
 
 	if (duck->config->memory_limit.bytes != 0) {
 		return duck->config->memory_limit.bytes;
@@ -188,7 +190,7 @@ static uint64_t memory_limit(struct drip_duck *duck)
 	if (budget == 0) {
 		return MEMORY_DEFAULT;
 	}
-	return budget < MEMORY_MIN ? MEMORY_MIN : budget;
+	return budget < least ? least : budget;
 }
 
 static int fill_settings(struct drip_duck *duck, duckdb_config settings, struct drip_error *err)
