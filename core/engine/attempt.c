@@ -521,7 +521,7 @@ static void end_commit(struct drip_run *run)
 int drip_attempt(struct drip_run *run)
 {
 	struct drip_error err = DRIP_ERROR_INIT;
-	bool failed;
+	bool failed, part;
 	int rc = recover(run, &err);
 
 	if (rc == 0) {
@@ -536,8 +536,9 @@ int drip_attempt(struct drip_run *run)
 		pthread_mutex_unlock(&run->lock);
 	}
 	failed = drip_run_aborting(run);
+	part = run->commit != NULL && drip_commit_gave_up(run->commit);
 	for (uint32_t k = 0; k < run->sinks_count; k++) {
-		if (failed) {
+		if (failed || part) {
 			drip_queue_cancel(&run->sinks[k].queue);
 		} else {
 			drip_queue_close(&run->sinks[k].queue);
@@ -549,7 +550,7 @@ int drip_attempt(struct drip_run *run)
 	}
 	failed = drip_run_aborting(run);
 	stop_source(run);
-	if (failed) {
+	if (failed || part) {
 		abort_sinks(run);
 	}
 	end_commit(run);

@@ -53,7 +53,7 @@ struct drip_commit {
 	struct position_set durable;
 	uint64_t durable_epoch, acked_epoch;
 
-	bool pausing, stopping, ended, last_cut, failed;
+	bool pausing, stopping, ended, last_cut, gave_up, failed;
 };
 
 static int set_add(struct position_set *s, const struct drip_position *p, struct drip_error *err)
@@ -317,7 +317,7 @@ enum drip_commit_turn drip_commit_turn(const struct drip_commit *c, int64_t now_
 	if (polling && c->acked_epoch < c->durable_epoch) {
 		return DRIP_TURN_ACKNOWLEDGE;
 	}
-	if (c->last_cut) {
+	if (c->last_cut || c->gave_up) {
 		return c->epochs_count == 0 ? DRIP_TURN_END : DRIP_TURN_WAIT;
 	}
 	if (finish || (c->pausing && c->moved) || due(c, now_us)) {
@@ -614,6 +614,16 @@ void drip_commit_stop(struct drip_commit *c)
 	c->stopping = true;
 }
 
+void drip_commit_give_up(struct drip_commit *c)
+{
+	c->gave_up = !c->last_cut;
+}
+
+bool drip_commit_gave_up(const struct drip_commit *c)
+{
+	return c->gave_up;
+}
+
 bool drip_commit_draining(const struct drip_commit *c)
 {
 	return draining(c);
@@ -629,10 +639,10 @@ enum drip_commit_outcome drip_commit_outcome(const struct drip_commit *c)
 	if (c->failed) {
 		return DRIP_OUTCOME_FAILED;
 	}
-	if (!c->last_cut || c->epochs_count != 0) {
+	if ((!c->last_cut && !c->gave_up) || c->epochs_count != 0) {
 		return DRIP_OUTCOME_NONE;
 	}
-	return c->ended ? DRIP_OUTCOME_FINISHED : DRIP_OUTCOME_STOPPED;
+	return c->ended && !c->gave_up ? DRIP_OUTCOME_FINISHED : DRIP_OUTCOME_STOPPED;
 }
 
 void *drip_commit_data(const struct drip_commit *c, uint64_t epoch)

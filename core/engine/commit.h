@@ -151,6 +151,12 @@ void drip_commit_resume(struct drip_commit *c);
 bool drip_commit_paused(const struct drip_commit *c); /* asked for, and all is durable */
 /* Drains: no more is read beyond the next boundary, then a last epoch is committed. */
 void drip_commit_stop(struct drip_commit *c);
+/*
+ * The source cannot reach the next boundary while it drains: what it read of an open transaction is
+ * dropped. Epochs in flight still become durable; sinks must then be told to abort what is open.
+ */
+void drip_commit_give_up(struct drip_commit *c);
+bool drip_commit_gave_up(const struct drip_commit *c);
 bool drip_commit_draining(const struct drip_commit *c);
 void drip_commit_fail(struct drip_commit *c);
 enum drip_commit_outcome drip_commit_outcome(const struct drip_commit *c);

@@ -269,6 +269,22 @@ static void poll_result(struct drip_run *run, int result, int64_t took_us, uint3
 	pthread_mutex_unlock(&run->lock);
 }
 
+/* A poll was cancelled: true where that was to be. A source that leaves within a transaction will
+ * not reach its end: the part is dropped, and read again at the next start. */
+static bool stopped_by_request(struct drip_run *run)
+{
+	bool expected;
+
+	pthread_mutex_lock(&run->lock);
+	expected = run->stop || run->cancel || run->aborting;
+	if (drip_commit_draining(run->commit) && drip_commit_accepts(run->commit)) {
+		drip_commit_give_up(run->commit);
+		pthread_cond_broadcast(&run->changed);
+	}
+	pthread_mutex_unlock(&run->lock);
+	return expected;
+}
+
 static int poll_source(struct drip_run *run, int64_t due_us, struct drip_error *err)
 {
 	struct drip_instance *source = &run->instances[0];
@@ -284,11 +300,11 @@ static int poll_source(struct drip_run *run, int64_t due_us, struct drip_error *
 	start = drip_mono_us();
 	rc = ops->poll(source->self, timeout_ms, err);
 	__atomic_add_fetch(&source->busy_us, drip_mono_us() - start, __ATOMIC_RELAXED);
+	if (rc == -ECANCELED && stopped_by_request(run)) {
+		return 0;
+	}
 	if (rc < 0) {
-		bool expected =
-			__atomic_load_n(&run->stopping, __ATOMIC_ACQUIRE) || drip_run_aborting(run);
-
-		return rc == -ECANCELED && expected ? 0 : rc;
+		return rc;
 	}
 	poll_result(run, rc, drip_mono_us() - start, timeout_ms);
 	return 0;

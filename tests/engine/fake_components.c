@@ -221,6 +221,9 @@ static int source_poll(void *self, uint32_t timeout_ms, struct drip_error *err)
 	struct source_self *s = self;
 	int rc;
 
+	if (s->f->leaves && s->ctx->host->is_stopping(s->ctx)) {
+		return drip_error_set(err, -ECANCELED, "fake.stopped", "stopping");
+	}
 	do {
 		rc = poll_once(s, err);
 	} while (rc == DRIP_POLL_MORE && s->f->one_poll);

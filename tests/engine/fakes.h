@@ -18,6 +18,7 @@ struct fake_source {
 	int64_t rows; /* then it ends, or where `endless` has caught up */
 	int64_t batch_rows, transaction_rows;
 	bool endless, one_poll; /* one_poll: emits all within one poll */
+	bool leaves;            /* a poll returns -ECANCELED once a stop is asked for */
 	bool straddle;          /* ignores cuts */
 	bool tables;            /* odd rows go to table "odd" */
 	bool restricted;        /* a column of class restricted */

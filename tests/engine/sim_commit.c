@@ -510,6 +510,11 @@ static bool source_steps(struct sim *s)
 			drip_commit_fail(s->commit);
 			return true;
 		}
+		if (drip_commit_draining(s->commit) && fault(s, 3)) {
+			TRACE(s, "source: gives up");
+			drip_commit_give_up(s->commit);
+			return true;
+		}
 		source_reads(s);
 		return true;
 	case DRIP_TURN_CUT:
@@ -709,7 +714,7 @@ static void end_of_run(struct sim *s, enum drip_commit_outcome outcome)
 		s->done = true;
 		check_end(s);
 	} else if (outcome == DRIP_OUTCOME_STOPPED) {
-		for (uint32_t i = 0; i < s->sinks_count; i++) {
+		for (uint32_t i = 0; i < s->sinks_count && !drip_commit_gave_up(s->commit); i++) {
 			INVARIANT(s, s->sinks[i].open_count == 0, "stopped with rows in sink %u",
 				  i);
 			INVARIANT(s, s->sinks[i].queue_count == 0, "stopped with a queue");

@@ -86,6 +86,44 @@ TEST(stop_within_one_poll)
 	fake_source_finish(&t.s);
 }
 
+static bool within_transaction(struct bench *b, void *data)
+{
+	struct stream *t = data;
+	bool within;
+
+	pthread_mutex_lock(&t->s.lock);
+	within = t->s.emitted == 1500;
+	pthread_mutex_unlock(&t->s.lock);
+	return within;
+}
+
+/* A source that leaves within a transaction: what is whole is committed, the part is dropped. */
+TEST(stop_within_a_transaction)
+{
+	struct stream t;
+
+	fake_source_init(&t.s, 5000);
+	t.s.leaves = t.s.endless = true;
+	t.s.batch_rows = 100;
+	t.s.transaction_rows = 1000;
+	t.s.may_emit = 1500;
+	fake_sink_init(&t.k);
+	bench_init(&t.b, false);
+	bench_apply(&t.b, stream_doc(&t, 1));
+	bench_until(&t.b, within_transaction, &t);
+	bench_stop(&t.b);
+	CHECK(fake_sink_holds(&t.k, 1000));
+	CHECK_EQ_INT(t.s.acknowledged, 1000);
+	CHECK_EQ_INT(t.k.aborts, 1);
+	CHECK_EQ_INT(t.b.store.run_state, DRIP_RUN_STOPPED);
+	t.s.may_emit = -1;
+	bench_restart(&t.b, true);
+	bench_apply(&t.b, stream_doc(&t, 1));
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_FINISHED);
+	CHECK(fake_sink_holds(&t.k, 5000));
+	stream_finish(&t);
+}
+
 TEST(pause_commits_and_holds)
 {
 	struct stream t;
