@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `dripline new KIND NAME`: writes the folder of a new plugin from the templates of the SDK. In
- * them @NAME@ stands for the name, @ID@ for the name as a C identifier, and @TITLE@ for the kind.
+ * them PLUGIN-NAME stands for the name, PLUGIN_ID for the name as a C identifier, and PLUGIN-TITLE
+ * for the kind.
  */
 #include "base/alloc.h"
 #include "base/cleanup.h"
@@ -82,12 +83,12 @@ static void substitute(const struct new_plugin *p, const char *text, struct drip
 {
 	const struct {
 		const char *mark, *value;
-	} marks[] = {{"@NAME@", p->name}, {"@ID@", p->id}, {"@TITLE@", p->title}};
+	} marks[] = {{"PLUGIN-NAME", p->name}, {"PLUGIN_ID", p->id}, {"PLUGIN-TITLE", p->title}};
 
 	while (*text != '\0') {
 		bool found = false;
 
-		for (size_t i = 0; i < 3 && *text == '@' && !found; i++) {
+		for (size_t i = 0; i < 3 && *text == 'P' && !found; i++) {
 			size_t size = strlen(marks[i].mark);
 
 			if (strncmp(text, marks[i].mark, size) == 0) {

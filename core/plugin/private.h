@@ -7,11 +7,8 @@
 
 #include <sys/stat.h>
 
-#define DRIP_PLUGINS_MAX           1000 /* files */
-#define DRIP_PLUGIN_COMPONENTS_MAX 64   /* of one plugin */
-#define DRIP_PLUGIN_OPTIONS_MAX    512  /* of one component or list of maps */
-#define DRIP_COMPONENT_NAME_MAX    64   /* bytes */
-#define DRIP_PROBE_TIMEOUT_MS      10000
+#define DRIP_PLUGINS_MAX      1000 /* files */
+#define DRIP_PROBE_TIMEOUT_MS 10000
 
 /* One .so file. The strings of `info` belong to it. */
 struct drip_plugin_file {
@@ -41,12 +38,6 @@ int drip_probe(const char *path, int timeout_ms, struct drip_probe_result *ret,
 /* dlopen, entry function, versions, descriptor: in the child, and again where it is used. */
 int drip_plugin_load(const char *path, const struct drip_plugin **ret,
 		     struct drip_error *err) DRIP_MUST_CHECK;
-/* The descriptor of the plugin at `path`: versions, names, options, ops. */
-int drip_plugin_check(const char *path, const struct drip_plugin *plugin,
-		      struct drip_error *err) DRIP_MUST_CHECK;
-/* The ops of a component: struct size and mandatory functions. *ret_field names what is missing. */
-int drip_ops_check(const struct drip_component *component, const char **ret_field);
-
 /* Calls `add` for each folder to search, first to last. */
 int drip_search_dirs(const struct drip_registry_options *options,
 		     int (*add)(const char *dir, void *data), void *data);

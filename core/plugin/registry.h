@@ -7,6 +7,7 @@
 #ifndef DRIPLINE_PLUGIN_REGISTRY_H
 #define DRIPLINE_PLUGIN_REGISTRY_H
 
+#include <dripline/descriptor.h>
 #include <dripline/dripline.h>
 
 struct drip_registry;
@@ -48,8 +49,6 @@ int drip_registry_find(struct drip_registry *registry, enum drip_kind kind, cons
 		       struct drip_error *err) DRIP_MUST_CHECK;
 /* Loads every usable plugin, for `plugins`, `schema` and the docs. */
 void drip_registry_load_all(struct drip_registry *registry);
-const char *drip_kind_name(enum drip_kind kind);
-int drip_kind_parse(const char *name, enum drip_kind *ret_kind);
 
 /* For iteration over the components of loaded plugins. */
 typedef void drip_component_visitor(const struct drip_plugin *plugin,

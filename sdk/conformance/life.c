@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The descriptor and its texts; opening and closing; the kinds with little to drive. */
 #include "conformance.h"
-#include "plugin/private.h"
 
+#include <dripline/descriptor.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

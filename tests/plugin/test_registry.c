@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -318,6 +319,30 @@ TEST(environment_and_order_of_folders)
 	REQUIRE_OK(drip_registry_create(&options, &r, &err), &err);
 	unsetenv("DRIPLINE_PLUGIN_PATH");
 	CHECK_OK(drip_registry_find(r, DRIP_KIND_SINK, "other", &c, &err), &err);
+	drip_registry_destroy(r);
+	end();
+}
+
+/* One descriptor is left: the folder can be read, the pipe to the child cannot be made. */
+TEST(says_where_it_could_not_probe)
+{
+	struct rlimit before, low;
+	struct drip_registry *r;
+	int next;
+
+	begin();
+	install("good", "drip-sample.so");
+	next = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	REQUIRE(next >= 0);
+	close(next);
+	REQUIRE_EQ_INT(getrlimit(RLIMIT_NOFILE, &before), 0);
+	low = before;
+	low.rlim_cur = (rlim_t)next + 1;
+	REQUIRE_EQ_INT(setrlimit(RLIMIT_NOFILE, &low), 0);
+	r = open_registry(NULL, false);
+	REQUIRE_EQ_INT(setrlimit(RLIMIT_NOFILE, &before), 0);
+	CHECK_EQ_STR(drip_registry_at(r, 0)->refusal.code, "plugin.probe_failed");
+	CHECK(drip_registry_at(r, 0)->refusal.retryable);
 	drip_registry_destroy(r);
 	end();
 }

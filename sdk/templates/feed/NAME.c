@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Feed `@NAME@`: promises the columns of the orders of a shop, by whatever names its tables go. */
+/* Feed `PLUGIN-NAME`: promises the columns of the orders of a shop, by whatever names its tables
+ * go. */
 #include <dripline/dripline.h>
 
 #include <errno.h>
 #include <stdlib.h>
 
-struct @ID@_config {
+struct PLUGIN_ID_config {
 	const char *match;
 	const char *table;
 	bool strict;
 };
 
 static const struct drip_option options[] = {
-	DRIP_OPTION(struct @ID@_config, match,
+	DRIP_OPTION(struct PLUGIN_ID_config, match,
 		    .help = "Tables that it is for: database.table, with * and ?.",
 		    .default_text = "*.orders*"),
-	DRIP_OPTION(struct @ID@_config, table, .help = "Name of the table behind the feed.",
+	DRIP_OPTION(struct PLUGIN_ID_config, table, .help = "Name of the table behind the feed.",
 		    .default_text = "orders"),
-	DRIP_OPTION(struct @ID@_config, strict,
+	DRIP_OPTION(struct PLUGIN_ID_config, strict,
 		    .help = "Columns that the contract does not name are an error.",
 		    .default_text = "false"),
 };
@@ -30,14 +31,14 @@ static const struct drip_column columns[] = {
 	 .flags = DRIP_COLUMN_KEY},
 };
 
-static int @ID@_open(struct drip_ctx *ctx, const void *config, void **ret_self,
-		     struct drip_error *err)
+static int PLUGIN_ID_open(struct drip_ctx *ctx, const void *config, void **ret_self,
+			  struct drip_error *err)
 {
 	*ret_self = malloc(1);
 	return *ret_self != NULL ? 0 : drip_error_nomem(err, 1);
 }
 
-static void @ID@_close(void *self)
+static void PLUGIN_ID_close(void *self)
 {
 	free(self);
 }
@@ -55,7 +56,7 @@ static void release_promise(const struct drip_contract *contract)
 	free(p);
 }
 
-static int make_schema(const struct @ID@_config *config, struct drip_schema **ret,
+static int make_schema(const struct PLUGIN_ID_config *config, struct drip_schema **ret,
 		       struct drip_error *err)
 {
 	struct drip_schema_builder b;
@@ -68,10 +69,10 @@ static int make_schema(const struct @ID@_config *config, struct drip_schema **re
 }
 
 /* Pure: may be called without open, many times. */
-static int @ID@_contract(struct drip_ctx *ctx, const void *config,
-			 const struct drip_contract **ret, struct drip_error *err)
+static int PLUGIN_ID_contract(struct drip_ctx *ctx, const void *config,
+			      const struct drip_contract **ret, struct drip_error *err)
 {
-	const struct @ID@_config *c = config;
+	const struct PLUGIN_ID_config *c = config;
 	struct promise *p = calloc(1, sizeof(*p));
 	struct drip_schema *schema;
 	int rc;
@@ -98,24 +99,24 @@ static int @ID@_contract(struct drip_ctx *ctx, const void *config,
 
 static const struct drip_feed_ops ops = {
 	.struct_size = sizeof(ops),
-	.open = @ID@_open,
-	.close = @ID@_close,
-	.contract = @ID@_contract,
+	.open = PLUGIN_ID_open,
+	.close = PLUGIN_ID_close,
+	.contract = PLUGIN_ID_contract,
 };
 
 static const struct drip_component component = {
 	.struct_size = sizeof(component),
 	.kind = DRIP_KIND_FEED,
-	.name = "@NAME@",
+	.name = "PLUGIN-NAME",
 	.summary = "Promises the orders of a shop",
 	.schema_notes = "Leaves the columns of the contract, in its order, in one table.",
 	.guarantees = "A table that breaks the contract is not read.",
 	.since = "0.1.0",
 	.stability = DRIP_EXPERIMENTAL,
-	.config_size = sizeof(struct @ID@_config),
+	.config_size = sizeof(struct PLUGIN_ID_config),
 	.options = options,
 	.options_count = DRIP_COUNT(options),
 	.ops = &ops,
 };
 
-DRIP_PLUGIN("@NAME@", "0.1.0", "Feed @NAME@", &component);
+DRIP_PLUGIN("PLUGIN-NAME", "0.1.0", "Feed PLUGIN-NAME", &component);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests of the feed `@NAME@`. */
+/* Tests of the feed `PLUGIN-NAME`. */
 #include <dripline/check.h>
 #include <dripline/test.h>
 
@@ -11,7 +11,7 @@ TEST(promises_orders)
 	const struct drip_feed_ops *ops;
 	struct drip_instance *i;
 
-	REQUIRE_OK(drip_harness_bind(h, DRIP_KIND_FEED, "@NAME@",
+	REQUIRE_OK(drip_harness_bind(h, DRIP_KIND_FEED, "PLUGIN-NAME",
 				     DRIP_OPTIONS("match", "shop.orders_*", "table", "all_orders"),
 				     &i, &err),
 		   &err);

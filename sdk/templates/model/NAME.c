@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Model `@NAME@`: predicts the mean of a column, whatever the features are. The smallest thing that
- * has all of a model: fit, an artifact, load, predict, describe. One thread.
+ * Model `PLUGIN-NAME`: predicts the mean of a column, whatever the features are. The smallest thing
+ * that has all of a model: fit, an artifact, load, predict, describe. One thread.
  */
 #include <dripline/dripline.h>
 
@@ -10,14 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ARTIFACT_MAGIC "@ID@-1"
+#define ARTIFACT_MAGIC "PLUGIN_ID-1"
 
-struct @ID@_config {
+struct PLUGIN_ID_config {
 	const char *target;
 };
 
 static const struct drip_option options[] = {
-	DRIP_OPTION(struct @ID@_config, target, .help = "Column to predict, a float64.",
+	DRIP_OPTION(struct PLUGIN_ID_config, target, .help = "Column to predict, a float64.",
 		    .default_text = "y"),
 };
 
@@ -26,16 +26,16 @@ struct artifact {
 	double mean;
 };
 
-struct @ID@ {
-	const struct @ID@_config *config;
+struct PLUGIN_ID {
+	const struct PLUGIN_ID_config *config;
 	struct artifact artifact;
 	bool loaded;
 };
 
-static int @ID@_open(struct drip_ctx *ctx, const void *config, void **ret_self,
-		     struct drip_error *err)
+static int PLUGIN_ID_open(struct drip_ctx *ctx, const void *config, void **ret_self,
+			  struct drip_error *err)
 {
-	struct @ID@ *m = calloc(1, sizeof(*m));
+	struct PLUGIN_ID *m = calloc(1, sizeof(*m));
 
 	if (m == NULL) {
 		return drip_error_nomem(err, sizeof(*m));
@@ -45,7 +45,7 @@ static int @ID@_open(struct drip_ctx *ctx, const void *config, void **ret_self,
 	return 0;
 }
 
-static void @ID@_close(void *self)
+static void PLUGIN_ID_close(void *self)
 {
 	free(self);
 }
@@ -65,9 +65,9 @@ static int make_schema(struct drip_schema **ret, struct drip_error *err)
 	return drip_schema_builder_build(&b, ret, err);
 }
 
-static int @ID@_negotiate(struct drip_ctx *ctx, const void *config,
-			  const struct drip_schema *input, struct drip_negotiated *ret,
-			  struct drip_error *err)
+static int PLUGIN_ID_negotiate(struct drip_ctx *ctx, const void *config,
+			       const struct drip_schema *input, struct drip_negotiated *ret,
+			       struct drip_error *err)
 {
 	return make_schema(&ret->output, err);
 }
@@ -98,7 +98,8 @@ static int read_all(struct ArrowArrayStream *data, int column, struct sums *s,
 		if (data->get_next(data, &array) != 0) {
 			const char *why = data->get_last_error(data);
 
-			return drip_error_set(err, -EIO, "@ID@.read", "could not read the rows: %s",
+			return drip_error_set(err, -EIO, "PLUGIN_ID.read",
+					      "could not read the rows: %s",
 					      why != NULL ? why : "unknown");
 		}
 		if (array.release == NULL) {
@@ -109,18 +110,18 @@ static int read_all(struct ArrowArrayStream *data, int column, struct sums *s,
 	}
 }
 
-static int @ID@_fit(void *self, struct ArrowArrayStream *data, const struct drip_schema *schema,
-		    void **ret_artifact, size_t *ret_size, char **ret_metrics_json,
-		    struct drip_error *err)
+static int PLUGIN_ID_fit(void *self, struct ArrowArrayStream *data,
+			 const struct drip_schema *schema, void **ret_artifact, size_t *ret_size,
+			 char **ret_metrics_json, struct drip_error *err)
 {
-	struct @ID@ *m = self;
+	struct PLUGIN_ID *m = self;
 	int column = drip_schema_find(schema, m->config->target);
 	struct artifact *artifact;
 	struct sums s = {.count = 0};
 	int rc;
 
 	if (column < 0 || drip_schema_column(schema, (uint32_t)column)->type != DRIP_TYPE_FLOAT64) {
-		return drip_error_set(err, -EINVAL, "@ID@.no_target",
+		return drip_error_set(err, -EINVAL, "PLUGIN_ID.no_target",
 				      "table %s has no float64 column %s", schema->table,
 				      m->config->target);
 	}
@@ -141,18 +142,18 @@ static int @ID@_fit(void *self, struct ArrowArrayStream *data, const struct drip
 	return 0;
 }
 
-static int @ID@_load(void *self, const void *artifact, size_t size, struct drip_error *err)
+static int PLUGIN_ID_load(void *self, const void *artifact, size_t size, struct drip_error *err)
 {
-	struct @ID@ *m = self;
+	struct PLUGIN_ID *m = self;
 	struct artifact read;
 
 	if (size != sizeof(read)) {
-		return drip_error_set(err, -EINVAL, "@ID@.bad_artifact",
+		return drip_error_set(err, -EINVAL, "PLUGIN_ID.bad_artifact",
 				      "the artifact has %zu bytes, not %zu", size, sizeof(read));
 	}
 	memcpy(&read, artifact, sizeof(read));
 	if (strncmp(read.magic, ARTIFACT_MAGIC, sizeof(read.magic)) != 0) {
-		return drip_error_set(err, -EINVAL, "@ID@.bad_artifact",
+		return drip_error_set(err, -EINVAL, "PLUGIN_ID.bad_artifact",
 				      "the artifact is of another model");
 	}
 	m->artifact = read;
@@ -160,7 +161,7 @@ static int @ID@_load(void *self, const void *artifact, size_t size, struct drip_
 	return 0;
 }
 
-static int predict_rows(const struct @ID@ *m, struct drip_builder *b, int64_t rows,
+static int predict_rows(const struct PLUGIN_ID *m, struct drip_builder *b, int64_t rows,
 			struct drip_batch **ret, struct drip_error *err)
 {
 	for (int64_t row = 0; row < rows; row++) {
@@ -170,16 +171,17 @@ static int predict_rows(const struct @ID@ *m, struct drip_builder *b, int64_t ro
 	return drip_builder_build(b, ret, err);
 }
 
-static int @ID@_predict(void *self, const struct drip_batch *features,
-			struct drip_batch **ret_predictions, struct drip_error *err)
+static int PLUGIN_ID_predict(void *self, const struct drip_batch *features,
+			     struct drip_batch **ret_predictions, struct drip_error *err)
 {
-	struct @ID@ *m = self;
+	struct PLUGIN_ID *m = self;
 	struct drip_schema *schema;
 	struct drip_builder b;
 	int rc;
 
 	if (!m->loaded) {
-		return drip_error_set(err, -EINVAL, "@ID@.not_loaded", "no artifact is loaded");
+		return drip_error_set(err, -EINVAL, "PLUGIN_ID.not_loaded",
+				      "no artifact is loaded");
 	}
 	rc = make_schema(&schema, err);
 	if (rc < 0) {
@@ -194,9 +196,9 @@ static int @ID@_predict(void *self, const struct drip_batch *features,
 	return rc;
 }
 
-static int @ID@_describe(void *self, char **ret_json, struct drip_error *err)
+static int PLUGIN_ID_describe(void *self, char **ret_json, struct drip_error *err)
 {
-	struct @ID@ *m = self;
+	struct PLUGIN_ID *m = self;
 
 	if (asprintf(ret_json, "{\"model\":\"mean\",\"mean\":%.17g}", m->artifact.mean) < 0) {
 		return drip_error_nomem(err, 64);
@@ -206,28 +208,28 @@ static int @ID@_describe(void *self, char **ret_json, struct drip_error *err)
 
 static const struct drip_model_ops ops = {
 	.struct_size = sizeof(ops),
-	.open = @ID@_open,
-	.close = @ID@_close,
-	.negotiate = @ID@_negotiate,
-	.fit = @ID@_fit,
-	.load = @ID@_load,
-	.predict = @ID@_predict,
-	.describe = @ID@_describe,
+	.open = PLUGIN_ID_open,
+	.close = PLUGIN_ID_close,
+	.negotiate = PLUGIN_ID_negotiate,
+	.fit = PLUGIN_ID_fit,
+	.load = PLUGIN_ID_load,
+	.predict = PLUGIN_ID_predict,
+	.describe = PLUGIN_ID_describe,
 };
 
 static const struct drip_component component = {
 	.struct_size = sizeof(component),
 	.kind = DRIP_KIND_MODEL,
-	.name = "@NAME@",
+	.name = "PLUGIN-NAME",
 	.summary = "Predicts the mean",
 	.schema_notes = "Takes any features; yields one float64 column, prediction.",
 	.guarantees = "The same rows give the same artifact.",
 	.since = "0.1.0",
 	.stability = DRIP_EXPERIMENTAL,
-	.config_size = sizeof(struct @ID@_config),
+	.config_size = sizeof(struct PLUGIN_ID_config),
 	.options = options,
 	.options_count = DRIP_COUNT(options),
 	.ops = &ops,
 };
 
-DRIP_PLUGIN("@NAME@", "0.1.0", "Model @NAME@", &component);
+DRIP_PLUGIN("PLUGIN-NAME", "0.1.0", "Model PLUGIN-NAME", &component);

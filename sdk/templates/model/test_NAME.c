@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests of the model `@NAME@`: train, load, predict. */
+/* Tests of the model `PLUGIN-NAME`: train, load, predict. */
 #include <dripline/check.h>
 #include <dripline/test.h>
 
@@ -44,7 +44,7 @@ TEST(predicts_the_mean)
 	void *artifact = NULL;
 	size_t size = 0;
 
-	REQUIRE_OK(drip_harness_open(h, DRIP_KIND_MODEL, "@NAME@", NULL, &i, &err), &err);
+	REQUIRE_OK(drip_harness_open(h, DRIP_KIND_MODEL, "PLUGIN-NAME", NULL, &i, &err), &err);
 	ops = i->component->ops;
 	CHECK_EQ_INT(ops->predict(i->self, features, &predictions, &err), -EINVAL);
 	REQUIRE_OK(ops->fit(i->self, &data, s, &artifact, &size, &metrics, &err), &err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Service `@NAME@`: writes the host's status to a file when it starts. One thread. */
+/* Service `PLUGIN-NAME`: writes the host's status to a file when it starts. One thread. */
 #include <dripline/dripline.h>
 
 #include <errno.h>
@@ -7,24 +7,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct @ID@_config {
+struct PLUGIN_ID_config {
 	const char *path;
 };
 
 static const struct drip_option options[] = {
-	DRIP_OPTION(struct @ID@_config, path, .help = "File that the status is written to.",
-		    .default_text = "@NAME@-status.json", .flags = DRIP_OPTION_PATH),
+	DRIP_OPTION(struct PLUGIN_ID_config, path, .help = "File that the status is written to.",
+		    .default_text = "PLUGIN-NAME-status.json", .flags = DRIP_OPTION_PATH),
 };
 
-struct @ID@ {
+struct PLUGIN_ID {
 	struct drip_ctx *ctx;
-	const struct @ID@_config *config;
+	const struct PLUGIN_ID_config *config;
 };
 
-static int @ID@_open(struct drip_ctx *ctx, const void *config, void **ret_self,
-		     struct drip_error *err)
+static int PLUGIN_ID_open(struct drip_ctx *ctx, const void *config, void **ret_self,
+			  struct drip_error *err)
 {
-	struct @ID@ *s = calloc(1, sizeof(*s));
+	struct PLUGIN_ID *s = calloc(1, sizeof(*s));
 
 	if (s == NULL) {
 		return drip_error_nomem(err, sizeof(*s));
@@ -35,7 +35,7 @@ static int @ID@_open(struct drip_ctx *ctx, const void *config, void **ret_self,
 	return 0;
 }
 
-static void @ID@_close(void *self)
+static void PLUGIN_ID_close(void *self)
 {
 	free(self);
 }
@@ -49,16 +49,16 @@ static int write_text(const char *path, const char *text, struct drip_error *err
 		rc = -errno;
 	}
 	if (rc < 0) {
-		drip_error_set_retryable(err, rc, "@ID@.io", "could not write %s: %s", path,
+		drip_error_set_retryable(err, rc, "PLUGIN_ID.io", "could not write %s: %s", path,
 					 strerror(-rc));
 		drip_error_option(err, "path");
 	}
 	return rc;
 }
 
-static int @ID@_start(void *self, struct drip_error *err)
+static int PLUGIN_ID_start(void *self, struct drip_error *err)
 {
-	struct @ID@ *s = self;
+	struct PLUGIN_ID *s = self;
 	char *text = NULL;
 	int rc = s->ctx->host->control(s->ctx, "status", "{}", &text, err);
 
@@ -70,30 +70,30 @@ static int @ID@_start(void *self, struct drip_error *err)
 	return rc;
 }
 
-static void @ID@_stop(void *self)
+static void PLUGIN_ID_stop(void *self)
 {
 }
 
 static const struct drip_service_ops ops = {
 	.struct_size = sizeof(ops),
-	.open = @ID@_open,
-	.close = @ID@_close,
-	.start = @ID@_start,
-	.stop = @ID@_stop,
+	.open = PLUGIN_ID_open,
+	.close = PLUGIN_ID_close,
+	.start = PLUGIN_ID_start,
+	.stop = PLUGIN_ID_stop,
 };
 
 static const struct drip_component component = {
 	.struct_size = sizeof(component),
 	.kind = DRIP_KIND_SERVICE,
-	.name = "@NAME@",
+	.name = "PLUGIN-NAME",
 	.summary = "Writes the status to a file",
 	.guarantees = "The file is written once, when the service starts.",
 	.since = "0.1.0",
 	.stability = DRIP_EXPERIMENTAL,
-	.config_size = sizeof(struct @ID@_config),
+	.config_size = sizeof(struct PLUGIN_ID_config),
 	.options = options,
 	.options_count = DRIP_COUNT(options),
 	.ops = &ops,
 };
 
-DRIP_PLUGIN("@NAME@", "0.1.0", "Service @NAME@", &component);
+DRIP_PLUGIN("PLUGIN-NAME", "0.1.0", "Service PLUGIN-NAME", &component);

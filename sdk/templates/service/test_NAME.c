@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests of the service `@NAME@`. */
+/* Tests of the service `PLUGIN-NAME`. */
 #include <dripline/check.h>
 #include <dripline/test.h>
 
@@ -22,8 +22,8 @@ TEST(writes_the_status)
 	FILE *file;
 
 	snprintf(path, sizeof(path), "%s/status.json", drip_harness_dir(h));
-	REQUIRE_OK(drip_harness_open(h, DRIP_KIND_SERVICE, "@NAME@", DRIP_OPTIONS("path", path), &i,
-				     &err),
+	REQUIRE_OK(drip_harness_open(h, DRIP_KIND_SERVICE, "PLUGIN-NAME",
+				     DRIP_OPTIONS("path", path), &i, &err),
 		   &err);
 	CHECK_EQ_INT(drip_harness_start(i, NULL, &err), -ENOTSUP);
 	drip_harness_set_control(h, control, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sink `@NAME@`: appends rows to a file, as JSON, one a line. What belongs to an epoch is held in
- * memory and reaches the disk at its commit: at least once. One thread.
+ * Sink `PLUGIN-NAME`: appends rows to a file, as JSON, one a line. What belongs to an epoch is held
+ * in memory and reaches the disk at its commit: at least once. One thread.
  */
 #include <dripline/dripline.h>
 
@@ -12,16 +12,16 @@
 #include <string.h>
 #include <unistd.h>
 
-struct @ID@_config {
+struct PLUGIN_ID_config {
 	const char *path;
 };
 
 static const struct drip_option options[] = {
-	DRIP_OPTION(struct @ID@_config, path, .help = "File that rows are appended to.",
+	DRIP_OPTION(struct PLUGIN_ID_config, path, .help = "File that rows are appended to.",
 		    .flags = DRIP_OPTION_REQUIRED | DRIP_OPTION_PATH),
 };
 
-struct @ID@ {
+struct PLUGIN_ID {
 	struct drip_ctx *ctx;
 	int fd;
 	off_t committed;       /* bytes of the file that are durable */
@@ -32,15 +32,15 @@ static int failed(struct drip_error *err, const char *what)
 {
 	int rc = -errno;
 
-	return drip_error_set_retryable(err, rc, "@ID@.io", "could not %s: %s", what,
+	return drip_error_set_retryable(err, rc, "PLUGIN_ID.io", "could not %s: %s", what,
 					strerror(-rc));
 }
 
-static int @ID@_open(struct drip_ctx *ctx, const void *config, void **ret_self,
-		     struct drip_error *err)
+static int PLUGIN_ID_open(struct drip_ctx *ctx, const void *config, void **ret_self,
+			  struct drip_error *err)
 {
-	const struct @ID@_config *c = config;
-	struct @ID@ *s = calloc(1, sizeof(*s));
+	const struct PLUGIN_ID_config *c = config;
+	struct PLUGIN_ID *s = calloc(1, sizeof(*s));
 	int rc;
 
 	if (s == NULL) {
@@ -62,9 +62,9 @@ static int @ID@_open(struct drip_ctx *ctx, const void *config, void **ret_self,
 	return 0;
 }
 
-static void @ID@_close(void *self)
+static void PLUGIN_ID_close(void *self)
 {
-	struct @ID@ *s = self;
+	struct PLUGIN_ID *s = self;
 
 	close(s->fd);
 	drip_text_finish(&s->text);
@@ -72,11 +72,11 @@ static void @ID@_close(void *self)
 }
 
 /* Takes every table as it is. */
-static int @ID@_negotiate(struct drip_ctx *ctx, const void *config,
-			  const struct drip_schema *input, struct drip_negotiated *ret,
-			  struct drip_error *err)
+static int PLUGIN_ID_negotiate(struct drip_ctx *ctx, const void *config,
+			       const struct drip_schema *input, struct drip_negotiated *ret,
+			       struct drip_error *err)
 {
-	const struct @ID@_config *c = config;
+	const struct PLUGIN_ID_config *c = config;
 
 	ret->output = drip_schema_ref(input);
 	snprintf(ret->dataset_namespace, sizeof(ret->dataset_namespace), "file");
@@ -85,9 +85,9 @@ static int @ID@_negotiate(struct drip_ctx *ctx, const void *config,
 	return 0;
 }
 
-static int @ID@_write(void *self, const struct drip_batch *batch, struct drip_error *err)
+static int PLUGIN_ID_write(void *self, const struct drip_batch *batch, struct drip_error *err)
 {
-	struct @ID@ *s = self;
+	struct PLUGIN_ID *s = self;
 
 	for (int64_t row = 0; row < batch->rows; row++) {
 		drip_text_json_row(&s->text, batch, row, "op");
@@ -96,9 +96,9 @@ static int @ID@_write(void *self, const struct drip_batch *batch, struct drip_er
 	return drip_text_check(&s->text, err);
 }
 
-static int @ID@_commit(void *self, const struct drip_epoch *epoch, struct drip_error *err)
+static int PLUGIN_ID_commit(void *self, const struct drip_epoch *epoch, struct drip_error *err)
 {
-	struct @ID@ *s = self;
+	struct PLUGIN_ID *s = self;
 	size_t done = 0;
 
 	while (done < s->text.size) {
@@ -119,9 +119,9 @@ static int @ID@_commit(void *self, const struct drip_epoch *epoch, struct drip_e
 }
 
 /* Forgets the open epoch; the host sends its rows again. */
-static int @ID@_abort(void *self, struct drip_error *err)
+static int PLUGIN_ID_abort(void *self, struct drip_error *err)
 {
-	struct @ID@ *s = self;
+	struct PLUGIN_ID *s = self;
 
 	drip_text_clear(&s->text);
 	return ftruncate(s->fd, s->committed) < 0 ? failed(err, "cut the file") : 0;
@@ -129,18 +129,18 @@ static int @ID@_abort(void *self, struct drip_error *err)
 
 static const struct drip_sink_ops ops = {
 	.struct_size = sizeof(ops),
-	.open = @ID@_open,
-	.close = @ID@_close,
-	.negotiate = @ID@_negotiate,
-	.write = @ID@_write,
-	.commit = @ID@_commit,
-	.abort = @ID@_abort,
+	.open = PLUGIN_ID_open,
+	.close = PLUGIN_ID_close,
+	.negotiate = PLUGIN_ID_negotiate,
+	.write = PLUGIN_ID_write,
+	.commit = PLUGIN_ID_commit,
+	.abort = PLUGIN_ID_abort,
 };
 
 static const struct drip_component component = {
 	.struct_size = sizeof(component),
 	.kind = DRIP_KIND_SINK,
-	.name = "@NAME@",
+	.name = "PLUGIN-NAME",
 	.summary = "Appends rows to a file, as JSON lines",
 	.schema_notes = "Takes every table; columns are written by name.",
 	.guarantees = "At least once: after a crash, rows since the last commit may come twice.",
@@ -148,10 +148,10 @@ static const struct drip_component component = {
 	.stability = DRIP_EXPERIMENTAL,
 	.caps = DRIP_CAP_CHANGES,
 	.clearance = DRIP_CLASS_INTERNAL,
-	.config_size = sizeof(struct @ID@_config),
+	.config_size = sizeof(struct PLUGIN_ID_config),
 	.options = options,
 	.options_count = DRIP_COUNT(options),
 	.ops = &ops,
 };
 
-DRIP_PLUGIN("@NAME@", "0.1.0", "Sink @NAME@", &component);
+DRIP_PLUGIN("PLUGIN-NAME", "0.1.0", "Sink PLUGIN-NAME", &component);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests of the sink `@NAME@`: what reaches the file, and when. */
+/* Tests of the sink `PLUGIN-NAME`: what reaches the file, and when. */
 #include <dripline/check.h>
 #include <dripline/test.h>
 
@@ -25,8 +25,8 @@ TEST(writes_what_is_committed)
 	char path[512], text[1024];
 
 	snprintf(path, sizeof(path), "%s/out.json", drip_harness_dir(h));
-	REQUIRE_OK(drip_harness_open(h, DRIP_KIND_SINK, "@NAME@", DRIP_OPTIONS("path", path), &i,
-				     &err),
+	REQUIRE_OK(drip_harness_open(h, DRIP_KIND_SINK, "PLUGIN-NAME", DRIP_OPTIONS("path", path),
+				     &i, &err),
 		   &err);
 	REQUIRE_OK(drip_harness_write(i, drip_test_batch(s, "i|1|one\n"), &err), &err);
 	CHECK_EQ_STR(read_file(path, text, sizeof(text)), "");

@@ -1,32 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Source `@NAME@`: counts. One row a batch, so that it can resume behind any row. One thread. */
+/* Source `PLUGIN-NAME`: counts. One row a batch, so that it can resume behind any row. One thread.
+ */
 #include <dripline/dripline.h>
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-struct @ID@_config {
+struct PLUGIN_ID_config {
 	int64_t rows;
 	const char *table;
 };
 
 static const struct drip_option options[] = {
-	DRIP_OPTION(struct @ID@_config, rows, .help = "Rows in all.", .default_text = "10",
+	DRIP_OPTION(struct PLUGIN_ID_config, rows, .help = "Rows in all.", .default_text = "10",
 		    .unit = "rows", .min = 0, .max = 1e15),
-	DRIP_OPTION(struct @ID@_config, table, .help = "Name of the table.",
+	DRIP_OPTION(struct PLUGIN_ID_config, table, .help = "Name of the table.",
 		    .default_text = "counts"),
 };
 
-struct @ID@ {
+struct PLUGIN_ID {
 	struct drip_ctx *ctx;
-	const struct @ID@_config *config;
+	const struct PLUGIN_ID_config *config;
 	struct drip_schema *schema;
 	struct drip_builder builder;
 	uint64_t done; /* rows emitted: the position */
 };
 
-static int make_schema(const struct @ID@_config *config, struct drip_schema **ret,
+static int make_schema(const struct PLUGIN_ID_config *config, struct drip_schema **ret,
 		       struct drip_error *err)
 {
 	const struct drip_column number = {
@@ -42,19 +43,19 @@ static int make_schema(const struct @ID@_config *config, struct drip_schema **re
 	return drip_schema_builder_build(&b, ret, err);
 }
 
-static void @ID@_close(void *self)
+static void PLUGIN_ID_close(void *self)
 {
-	struct @ID@ *s = self;
+	struct PLUGIN_ID *s = self;
 
 	drip_builder_finish(&s->builder);
 	drip_schema_unref(s->schema);
 	free(s);
 }
 
-static int @ID@_open(struct drip_ctx *ctx, const void *config, void **ret_self,
-		     struct drip_error *err)
+static int PLUGIN_ID_open(struct drip_ctx *ctx, const void *config, void **ret_self,
+			  struct drip_error *err)
 {
-	struct @ID@ *s = calloc(1, sizeof(*s));
+	struct PLUGIN_ID *s = calloc(1, sizeof(*s));
 	int rc;
 
 	if (s == NULL) {
@@ -67,7 +68,7 @@ static int @ID@_open(struct drip_ctx *ctx, const void *config, void **ret_self,
 		rc = drip_builder_init(&s->builder, s->schema, err);
 	}
 	if (rc < 0) {
-		@ID@_close(s);
+		PLUGIN_ID_close(s);
 		return rc;
 	}
 	*ret_self = s;
@@ -75,8 +76,8 @@ static int @ID@_open(struct drip_ctx *ctx, const void *config, void **ret_self,
 }
 
 /* Lets `validate` and `plan` know the tables without running anything. */
-static int @ID@_describe(struct drip_ctx *ctx, const void *config, bool connect,
-			 struct drip_schema_list *list, struct drip_error *err)
+static int PLUGIN_ID_describe(struct drip_ctx *ctx, const void *config, bool connect,
+			      struct drip_schema_list *list, struct drip_error *err)
 {
 	struct drip_schema *schema;
 	int rc = make_schema(config, &schema, err);
@@ -89,9 +90,9 @@ static int @ID@_describe(struct drip_ctx *ctx, const void *config, bool connect,
 }
 
 /* Goes on behind the last checkpoint, where there is one. */
-static int @ID@_start(void *self, const struct drip_start *start, struct drip_error *err)
+static int PLUGIN_ID_start(void *self, const struct drip_start *start, struct drip_error *err)
 {
-	struct @ID@ *s = self;
+	struct PLUGIN_ID *s = self;
 
 	s->done = 0;
 	for (int i = 0; start->from_count > 0 && i < start->from[0].order_size; i++) {
@@ -100,9 +101,9 @@ static int @ID@_start(void *self, const struct drip_start *start, struct drip_er
 	return 0;
 }
 
-static int @ID@_poll(void *self, uint32_t timeout_ms, struct drip_error *err)
+static int PLUGIN_ID_poll(void *self, uint32_t timeout_ms, struct drip_error *err)
 {
-	struct @ID@ *s = self;
+	struct PLUGIN_ID *s = self;
 	struct drip_batch *batch;
 	int rc;
 
@@ -125,34 +126,34 @@ static int @ID@_poll(void *self, uint32_t timeout_ms, struct drip_error *err)
 	return rc < 0 ? rc : DRIP_POLL_MORE;
 }
 
-static void @ID@_stop(void *self)
+static void PLUGIN_ID_stop(void *self)
 {
 }
 
 static const struct drip_source_ops ops = {
 	.struct_size = sizeof(ops),
-	.open = @ID@_open,
-	.close = @ID@_close,
-	.describe = @ID@_describe,
-	.start = @ID@_start,
-	.poll = @ID@_poll,
-	.stop = @ID@_stop,
+	.open = PLUGIN_ID_open,
+	.close = PLUGIN_ID_close,
+	.describe = PLUGIN_ID_describe,
+	.start = PLUGIN_ID_start,
+	.poll = PLUGIN_ID_poll,
+	.stop = PLUGIN_ID_stop,
 };
 
 static const struct drip_component component = {
 	.struct_size = sizeof(component),
 	.kind = DRIP_KIND_SOURCE,
-	.name = "@NAME@",
+	.name = "PLUGIN-NAME",
 	.summary = "Counts",
 	.schema_notes = "Yields one table with one column, which is the key.",
 	.guarantees = "The same rows in the same order from any position.",
 	.since = "0.1.0",
 	.stability = DRIP_EXPERIMENTAL,
 	.caps = DRIP_CAP_BOUNDED | DRIP_CAP_REPLAY,
-	.config_size = sizeof(struct @ID@_config),
+	.config_size = sizeof(struct PLUGIN_ID_config),
 	.options = options,
 	.options_count = DRIP_COUNT(options),
 	.ops = &ops,
 };
 
-DRIP_PLUGIN("@NAME@", "0.1.0", "Source @NAME@", &component);
+DRIP_PLUGIN("PLUGIN-NAME", "0.1.0", "Source PLUGIN-NAME", &component);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests of the source `@NAME@`: what it yields, and that it resumes. */
+/* Tests of the source `PLUGIN-NAME`: what it yields, and that it resumes. */
 #include <dripline/check.h>
 #include <dripline/test.h>
 
@@ -9,8 +9,8 @@ TEST(counts)
 	struct drip_harness *h = drip_harness_create(test_argv[1]);
 	struct drip_instance *i;
 
-	REQUIRE_OK(drip_harness_open(h, DRIP_KIND_SOURCE, "@NAME@", DRIP_OPTIONS("rows", "3"), &i,
-				     &err),
+	REQUIRE_OK(drip_harness_open(h, DRIP_KIND_SOURCE, "PLUGIN-NAME", DRIP_OPTIONS("rows", "3"),
+				     &i, &err),
 		   &err);
 	REQUIRE_OK(drip_harness_start(i, NULL, &err), &err);
 	CHECK_EQ_INT(drip_harness_poll(i, DRIP_POLL_END, &err), DRIP_POLL_END);
@@ -26,8 +26,8 @@ TEST(resumes_behind_a_checkpoint)
 	struct drip_position from = drip_test_position(2);
 	struct drip_instance *i;
 
-	REQUIRE_OK(drip_harness_open(h, DRIP_KIND_SOURCE, "@NAME@", DRIP_OPTIONS("rows", "3"), &i,
-				     &err),
+	REQUIRE_OK(drip_harness_open(h, DRIP_KIND_SOURCE, "PLUGIN-NAME", DRIP_OPTIONS("rows", "3"),
+				     &i, &err),
 		   &err);
 	REQUIRE_OK(drip_harness_start(i, &from, &err), &err);
 	CHECK_EQ_INT(drip_harness_poll(i, DRIP_POLL_END, &err), DRIP_POLL_END);

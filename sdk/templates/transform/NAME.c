@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Transform `@NAME@`: adds a column with one text in each row; all others are shared. One thread. */
+/* Transform `PLUGIN-NAME`: adds a column with one text in each row; all others are shared. One
+ * thread. */
 #include <dripline/dripline.h>
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct @ID@_config {
+struct PLUGIN_ID_config {
 	const char *column;
 	const char *value;
 };
 
 static const struct drip_option options[] = {
-	DRIP_OPTION(struct @ID@_config, column, .help = "Name of the column.",
+	DRIP_OPTION(struct PLUGIN_ID_config, column, .help = "Name of the column.",
 		    .default_text = "origin"),
-	DRIP_OPTION(struct @ID@_config, value, .help = "What stands in it.",
-		    .default_text = "@NAME@"),
+	DRIP_OPTION(struct PLUGIN_ID_config, value, .help = "What stands in it.",
+		    .default_text = "PLUGIN-NAME"),
 };
 
-struct @ID@ {
+struct PLUGIN_ID {
 	struct drip_ctx *ctx;
-	const struct @ID@_config *config;
+	const struct PLUGIN_ID_config *config;
 };
 
-static int make_schema(const struct @ID@_config *config, const struct drip_schema *input,
+static int make_schema(const struct PLUGIN_ID_config *config, const struct drip_schema *input,
 		       struct drip_schema **ret, struct drip_error *err)
 {
 	const struct drip_column added = {
@@ -34,8 +35,8 @@ static int make_schema(const struct @ID@_config *config, const struct drip_schem
 	struct drip_schema_builder b;
 
 	if (drip_schema_find(input, config->column) >= 0) {
-		drip_error_set(err, -EINVAL, "@ID@.column_exists", "table %s has a column %s already",
-			       input->table, config->column);
+		drip_error_set(err, -EINVAL, "PLUGIN_ID.column_exists",
+			       "table %s has a column %s already", input->table, config->column);
 		drip_error_option(err, "column");
 		return -EINVAL;
 	}
@@ -44,10 +45,10 @@ static int make_schema(const struct @ID@_config *config, const struct drip_schem
 	return drip_schema_builder_build(&b, ret, err);
 }
 
-static int @ID@_open(struct drip_ctx *ctx, const void *config, void **ret_self,
-		     struct drip_error *err)
+static int PLUGIN_ID_open(struct drip_ctx *ctx, const void *config, void **ret_self,
+			  struct drip_error *err)
 {
-	struct @ID@ *t = calloc(1, sizeof(*t));
+	struct PLUGIN_ID *t = calloc(1, sizeof(*t));
 
 	if (t == NULL) {
 		return drip_error_nomem(err, sizeof(*t));
@@ -58,20 +59,20 @@ static int @ID@_open(struct drip_ctx *ctx, const void *config, void **ret_self,
 	return 0;
 }
 
-static void @ID@_close(void *self)
+static void PLUGIN_ID_close(void *self)
 {
 	free(self);
 }
 
 /* Pure: types the pipeline before a row moves. Columns of one name come from each other. */
-static int @ID@_negotiate(struct drip_ctx *ctx, const void *config,
-			  const struct drip_schema *input, struct drip_negotiated *ret,
-			  struct drip_error *err)
+static int PLUGIN_ID_negotiate(struct drip_ctx *ctx, const void *config,
+			       const struct drip_schema *input, struct drip_negotiated *ret,
+			       struct drip_error *err)
 {
 	return make_schema(config, input, &ret->output, err);
 }
 
-static int make_column(const struct @ID@ *t, int64_t rows, struct ArrowArray *ret,
+static int make_column(const struct PLUGIN_ID *t, int64_t rows, struct ArrowArray *ret,
 		       struct drip_error *err)
 {
 	struct drip_column_builder c;
@@ -84,7 +85,7 @@ static int make_column(const struct @ID@ *t, int64_t rows, struct ArrowArray *re
 }
 
 /* (gives) The columns of `from`, shared, and the new one behind them. */
-static struct ArrowArray *make_columns(const struct @ID@ *t, const struct drip_batch *from,
+static struct ArrowArray *make_columns(const struct PLUGIN_ID *t, const struct drip_batch *from,
 				       struct drip_error *err)
 {
 	uint32_t count = from->schema->columns_count;
@@ -110,9 +111,9 @@ static struct ArrowArray *make_columns(const struct @ID@ *t, const struct drip_b
 }
 
 /* Takes the batch. One without rows (truncate, drop, ...) passes with the new schema. */
-static int @ID@_process(void *self, struct drip_batch *batch, struct drip_error *err)
+static int PLUGIN_ID_process(void *self, struct drip_batch *batch, struct drip_error *err)
 {
-	struct @ID@ *t = self;
+	struct PLUGIN_ID *t = self;
 	struct drip_schema *schema = NULL;
 	struct ArrowArray *columns = NULL;
 	struct drip_batch *out = NULL;
@@ -137,25 +138,26 @@ static int @ID@_process(void *self, struct drip_batch *batch, struct drip_error 
 
 static const struct drip_transform_ops ops = {
 	.struct_size = sizeof(ops),
-	.open = @ID@_open,
-	.close = @ID@_close,
-	.negotiate = @ID@_negotiate,
-	.process = @ID@_process,
+	.open = PLUGIN_ID_open,
+	.close = PLUGIN_ID_close,
+	.negotiate = PLUGIN_ID_negotiate,
+	.process = PLUGIN_ID_process,
 };
 
 static const struct drip_component component = {
 	.struct_size = sizeof(component),
 	.kind = DRIP_KIND_TRANSFORM,
-	.name = "@NAME@",
+	.name = "PLUGIN-NAME",
 	.summary = "Adds a column with a constant text",
-	.schema_notes = "Adds one utf8 column at the end; refuses a table that has one of that name.",
+	.schema_notes =
+		"Adds one utf8 column at the end; refuses a table that has one of that name.",
 	.guarantees = "Keeps rows, ops and order; holds no state.",
 	.since = "0.1.0",
 	.stability = DRIP_EXPERIMENTAL,
-	.config_size = sizeof(struct @ID@_config),
+	.config_size = sizeof(struct PLUGIN_ID_config),
 	.options = options,
 	.options_count = DRIP_COUNT(options),
 	.ops = &ops,
 };
 
-DRIP_PLUGIN("@NAME@", "0.1.0", "Transform @NAME@", &component);
+DRIP_PLUGIN("PLUGIN-NAME", "0.1.0", "Transform PLUGIN-NAME", &component);

@@ -4,7 +4,7 @@
  * options, rules and ops can be used as they are. Runs in the probe's child first, where a wild
  * pointer kills only the child. Each refusal names the file and the field.
  */
-#include "plugin/private.h"
+#include <dripline/descriptor.h>
 
 #include <dripline/units.h>
 #include <errno.h>

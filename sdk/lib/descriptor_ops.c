@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which ops a component of each kind must have. */
-#include "plugin/private.h"
+#include <dripline/descriptor.h>
 
 #include <errno.h>
 

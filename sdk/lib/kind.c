@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names of the kinds of components. */
-#include "plugin/registry.h"
+#include <dripline/descriptor.h>
 
 #include <errno.h>
 #include <string.h>
