@@ -109,8 +109,18 @@ struct show {
 	struct drip_str *out;
 	struct drip_json *json; /* NULL: text */
 	struct drip_suggestion suggestion;
+	char best[256]; /* what the suggestion points to: `full` below does not last */
 	int found;
 };
+
+static void offer(struct show *s, const char *name)
+{
+	drip_suggestion_offer(&s->suggestion, name);
+	if (s->suggestion.best == name) {
+		snprintf(s->best, sizeof(s->best), "%s", name);
+		s->suggestion.best = s->best;
+	}
+}
 
 static void show_component(const struct drip_plugin *plugin, const struct drip_component *component,
 			   void *data)
@@ -119,8 +129,7 @@ static void show_component(const struct drip_plugin *plugin, const struct drip_c
 	char full[256];
 
 	snprintf(full, sizeof(full), "%s/%s", drip_kind_name(component->kind), component->name);
-	drip_suggestion_offer(&s->suggestion,
-			      strchr(s->wanted, '/') != NULL ? full : component->name);
+	offer(s, strchr(s->wanted, '/') != NULL ? full : component->name);
 	if (strcmp(s->wanted, full) != 0 && strcmp(s->wanted, component->name) != 0 &&
 	    strcmp(s->wanted, plugin->name) != 0) {
 		return;

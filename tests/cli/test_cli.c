@@ -68,6 +68,8 @@ TEST(mistakes_exit_with_2)
 	CHECK_EQ_INT(program_run(&p, NULL, ARGS("checkpoint", "erase", "p")), 2);
 	CHECK_EQ_INT(program_run(&p, NULL, ARGS("dlq", "show")), 2);
 	CHECK_EQ_INT(program_run(&p, NULL, ARGS("dlq", "show", "x")), 2);
+	CHECK_EQ_INT(program_run(&p, NULL, ARGS("plugins", "sorce/generate")), 2);
+	CHECK_CONTAINS(p.output, "Did you mean \"source/generate\"?");
 }
 
 TEST(without_a_daemon)
