@@ -188,38 +188,42 @@ static void resolve_input(struct builder *b, uint32_t index)
 	}
 }
 
-/* Follows the inputs of each transform; a walk longer than there are stages is a circle. */
-static bool report_cycle(struct builder *b)
+/* Reports the circle that `start` is in, and cuts it there, so that the rest can be checked. */
+static void report_cycle(struct builder *b, uint32_t start)
 {
 	char text[1024];
 	size_t used = 0;
-	uint32_t at, start;
+	uint32_t at = start;
 
+	do {
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s -> ",
+					 b->stages[at].id);
+		used = used < sizeof(text) ? used : sizeof(text) - 1;
+		at = b->stages[at].input;
+	} while (at != start);
+	drip_findings_add(b->g->findings, DRIP_SEVERITY_ERROR,
+			  b->privates[start].input_node != NULL
+				  ? &b->privates[start].input_node->place
+				  : &b->stages[start].place,
+			  "config.input_cycle", "Let one of them take the source.",
+			  "stages feed each other in a circle: %s%s", text, b->stages[start].id);
+	b->stages[start].input = behind_feed(b, 0);
+	b->privates[start].sound = false;
+}
+
+/* Follows the inputs of each transform; a walk longer than there are stages is in a circle. */
+static void check_cycles(struct builder *b)
+{
 	for (uint32_t i = b->transforms_first; i < b->sinks_first; i++) {
-		at = i;
+		uint32_t at = i;
+
 		for (uint32_t steps = 0; at >= b->transforms_first && steps <= b->count; steps++) {
 			at = b->stages[at].input;
 		}
-		if (at < b->transforms_first) {
-			continue;
+		if (at >= b->transforms_first) {
+			report_cycle(b, at);
 		}
-		start = at; /* inside the circle */
-		do {
-			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s -> ",
-						 b->stages[at].id);
-			used = used < sizeof(text) ? used : sizeof(text) - 1;
-			at = b->stages[at].input;
-		} while (at != start);
-		drip_findings_add(b->g->findings, DRIP_SEVERITY_ERROR,
-				  b->privates[start].input_node != NULL
-					  ? &b->privates[start].input_node->place
-					  : &b->stages[start].place,
-				  "config.input_cycle", "Let one of them take the source.",
-				  "stages feed each other in a circle: %s%s", text,
-				  b->stages[start].id);
-		return true;
 	}
-	return false;
 }
 
 /* Puts the stages into spec->stages, each behind its input. */
@@ -241,7 +245,7 @@ static void sort_stages(struct builder *b, struct graph_stage *privates)
 			}
 		}
 		if (next == b->count) {
-			break; /* a circle, reported before */
+			break; /* does not happen: circles are cut */
 		}
 		done[next] = true;
 		place[next] = count;
@@ -294,16 +298,17 @@ static int build_stages(struct builder *b, struct graph_pipeline *pipeline)
 	for (uint32_t i = 0; i < b->count; i++) {
 		resolve_input(b, i);
 	}
-	if (report_cycle(b)) {
-		return 0;
-	}
+	check_cycles(b);
 	sort_stages(b, pipeline->stages);
-	check_uses(b, pipeline);
+	if (b->count > b->sinks_first) {
+		check_uses(b, pipeline);
+	}
 	return 0;
 }
 
 /* ---- pipelines ---- */
 
+/* False: the stages cannot be put together. Without sinks they can, and are checked. */
 static bool check_parts(struct graph *g, const struct graph_file *file)
 {
 	const struct drip_node *root = file->root, *sinks = drip_node_get(root, "sinks");
@@ -322,7 +327,6 @@ static bool check_parts(struct graph *g, const struct graph_file *file)
 				  sinks != NULL ? &sinks->place : &name->place,
 				  "config.missing_sink", "Add `sinks: [{plugin: ...}]`.",
 				  "the pipeline has no sink");
-		good = false;
 	}
 	if (count + 2 > GRAPH_STAGES_MAX) {
 		drip_findings_add(g->findings, DRIP_SEVERITY_ERROR, &name->place,
@@ -333,13 +337,22 @@ static bool check_parts(struct graph *g, const struct graph_file *file)
 	return good;
 }
 
+static void report_schedule(struct graph *g, const struct drip_node *map,
+			    const struct drip_error *err)
+{
+	const struct drip_node *place =
+		drip_node_get(map, strcmp(err->code, "cron.timezone") == 0 ? "timezone" : "cron");
+
+	drip_findings_add_error(g->findings, DRIP_SEVERITY_ERROR,
+				place != NULL ? &place->place : &map->place, err);
+}
+
 static void check_schedule(struct graph *g, const struct graph_file *file,
 			   const struct graph_schedule_config *schedule)
 {
 	const struct drip_node *map = drip_node_get(file->root, "schedule");
 	struct drip_error err = DRIP_ERROR_INIT;
 	struct drip_cron *cron = NULL;
-	const struct drip_node *place;
 
 	if (schedule->cron == NULL) {
 		return; /* reported as missing */
@@ -348,9 +361,12 @@ static void check_schedule(struct graph *g, const struct graph_file *file,
 		drip_cron_destroy(cron);
 		return;
 	}
-	place = drip_node_get(map, strcmp(err.code, "cron.timezone") == 0 ? "timezone" : "cron");
-	drip_findings_add_error(g->findings, DRIP_SEVERITY_ERROR,
-				place != NULL ? &place->place : &map->place, &err);
+	report_schedule(g, map, &err);
+	if (strcmp(err.code, "cron.timezone") != 0 &&
+	    drip_cron_parse("@daily", schedule->timezone, &cron, &err) < 0) {
+		report_schedule(g, map, &err);
+	}
+	drip_cron_destroy(cron);
 }
 
 static void fill_spec(struct graph *g, struct graph_file *file, struct drip_pipeline_spec *spec)
