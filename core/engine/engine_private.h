@@ -151,6 +151,7 @@ struct drip_instance {
 	uint64_t checked;         /* batches validated */
 	struct state_set pending; /* put since the last epoch; run->lock */
 	struct drip_letters letters;
+	uint64_t skipped; /* rows, by on_error: skip */
 };
 
 static inline struct drip_instance *drip_instance_of(struct drip_ctx *ctx)

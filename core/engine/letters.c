@@ -135,8 +135,12 @@ int drip_letters_reject(struct drip_instance *i, const struct drip_batch *batch,
 		return dead_letter(i, batch, row, reason, err);
 	case DRIP_ON_ERROR_SKIP:
 		drip_counts_filtered(i, 1);
-		drip_logger_event(DRIP_LOG_WARNING, i->ctx.pipeline, i->ctx.stage, reason,
-				  "a row was skipped, as on_error says");
+		i->skipped++;
+		if ((i->skipped & (i->skipped - 1)) == 0) { /* the 1st, 2nd, 4th, 8th, ... */
+			drip_logger_event(DRIP_LOG_WARNING, i->ctx.pipeline, i->ctx.stage, reason,
+					  "a row was skipped, as on_error says; %llu so far",
+					  (unsigned long long)i->skipped);
+		}
 		return 0;
 	case DRIP_ON_ERROR_STOP:
 		break;
