@@ -70,7 +70,8 @@ struct drip_my_event {
 /* What one stream of events needs to be read. */
 struct drip_my_format {
 	bool checksum;
-	bool known; /* a format event was seen */
+	bool known;      /* a format event was seen */
+	bool unverified; /* checksums are not compared: for fuzzing only */
 	uint8_t post_sizes[256];
 	char server_version[51];
 	uint8_t *inflated; /* of the current compressed event, owned */
