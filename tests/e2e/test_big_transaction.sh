@@ -33,6 +33,10 @@ for try in /sys/fs/cgroup /sys/fs/cgroup/memory; do
 	name="$try/dripline-test-$$"
 	[ -n "$group" ] && break
 	mkdir "$name" 2>/dev/null || continue
+	if [ ! -e "$name/cgroup.procs" ]; then # no cgroup file system
+		rmdir "$name"
+		continue
+	fi
 	if { echo $((limit_kib * 1024)) >"$name/memory.max"; } 2>/dev/null ||
 		{ echo $((limit_kib * 1024)) >"$name/memory.limit_in_bytes"; } 2>/dev/null; then
 		group="$name"

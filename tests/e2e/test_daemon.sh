@@ -106,7 +106,7 @@ check "and commits" $?
 
 # ---- dead letters
 shop >"$dir/conf/shop.yaml"
-sed -i "s#^transforms:#&\n  - {id: small, plugin: quality, only: [t_counter], on_error: dead-letter, rules: [{column: value, range: {max: 1000000}, action: dead-letter}]}#" "$dir/conf/shop.yaml"
+sed -i "s#^transforms:#&\n  - {id: small, plugin: quality, only: [t_counter], on_error: dead-letter, rules: [{rule: range, columns: [value], max: 1000000, action: dead-letter}]}#" "$dir/conf/shop.yaml"
 if "$DRIPLINE" validate "$dir/conf/shop.yaml" >"$dir/out" 2>&1; then
 	kill -HUP "$drip_pid"
 	wait_until 30 eval 'ctl status shop --format json | grep -q "\"small\""'
