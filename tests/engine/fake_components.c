@@ -184,6 +184,30 @@ static int64_t next_end(const struct source_self *s, int64_t from)
 	return end;
 }
 
+/* What a source may not do. */
+static int misbehave(struct source_self *s, struct drip_error *err)
+{
+	struct drip_batch *batch = NULL;
+	int rc = 0;
+
+	switch (s->f->fault) {
+	case FAULT_NO_SCHEMA:
+		rc = drip_batch_create_control(DRIP_BATCH_MARK, NULL, &batch, err);
+		if (rc == 0) {
+			batch->kind = DRIP_BATCH_TRUNCATE;
+			rc = drip_emit(s->ctx, batch, err);
+		}
+		return rc;
+	case FAULT_BACKWARDS:
+		return emit_rows(s, 1, 1, true, err);
+	case FAULT_SILENT:
+		return -EIO;
+	case FAULT_NONE:
+		break;
+	}
+	return 0;
+}
+
 static int poll_once(struct source_self *s, struct drip_error *err)
 {
 	struct fake_source *f = s->f;
@@ -201,6 +225,9 @@ static int poll_once(struct source_self *s, struct drip_error *err)
 			       ? drip_error_set_retryable(err, -EIO, "fake.read",
 							  "the fake source fails")
 			       : drip_error_set(err, -EIO, "fake.read", "the fake source fails");
+	}
+	if (f->fault != FAULT_NONE && s->at >= f->rows / 2) {
+		return misbehave(s, err);
 	}
 	if (s->at >= f->rows || held) {
 		return s->at >= f->rows && !f->endless ? DRIP_POLL_END : DRIP_POLL_CAUGHT_UP;
@@ -276,6 +303,8 @@ struct transform_self {
 	struct drip_batch *held[4096];
 	size_t held_count;
 	int64_t counted;
+	const void *interface;
+	void *object; /* of the connection, or NULL */
 };
 
 void fake_transform_init(struct fake_transform *t, enum fake_mode mode)
@@ -283,6 +312,37 @@ void fake_transform_init(struct fake_transform *t, enum fake_mode mode)
 	memset(t, 0, sizeof(*t));
 	t->mode = mode;
 	pthread_mutex_init(&t->lock, NULL);
+}
+
+/* Notes the codes of what the host refuses. */
+static void probe(struct drip_ctx *ctx, struct fake_transform *f)
+{
+	const struct drip_host *h = ctx->host;
+	struct drip_error err[9];
+	struct drip_batch *batch = NULL;
+	const void *interface;
+	void *object, *big = calloc(1, (16 << 20) + 1);
+	char *text = NULL;
+	size_t size;
+	int n = 0;
+
+	memset(err, 0, sizeof(err));
+	(void)h->control(ctx, "status", "{}", &text, &err[n++]);
+	(void)h->connection_get(ctx, "nope", "fake", &interface, &object, &err[n++]);
+	(void)h->connection_get(ctx, "c", "nope", &interface, &object, &err[n++]);
+	(void)h->state_put(ctx, "k", big, (16 << 20) + 1, &err[n++]);
+	(void)h->data_dir(ctx, &err[n++]);
+	if (drip_batch_create_control(DRIP_BATCH_MARK, NULL, &batch, NULL) == 0) {
+		(void)h->reject(ctx, batch, 0, &err[0], &err[n++]);
+		drip_batch_unref(batch);
+	}
+	(void)h->state_put(ctx, "k", "v", 2, NULL);
+	(void)h->state_put(ctx, "k", NULL, 0, NULL);
+	(void)h->state_get(ctx, "k", &object, &size, &err[n++]);
+	for (int i = 0; i < n; i++) {
+		snprintf(f->codes[i], sizeof(f->codes[i]), "%s", err[i].code);
+	}
+	free(big);
 }
 
 static int transform_open(struct drip_ctx *ctx, const void *config, void **ret_self,
@@ -302,6 +362,15 @@ static int transform_open(struct drip_ctx *ctx, const void *config, void **ret_s
 	t->f = (struct fake_transform *)(uintptr_t)config;
 	__atomic_add_fetch(&t->f->opens, 1, __ATOMIC_RELAXED);
 	t->ctx = ctx;
+	if (t->f->connection != NULL &&
+	    ctx->host->connection_get(ctx, t->f->connection, "fake", &t->interface, &t->object,
+				      err) < 0) {
+		free(t);
+		return -EIO;
+	}
+	if (t->f->mode == FAKE_PROBE) {
+		probe(ctx, t->f);
+	}
 	if (t->f->mode == FAKE_COUNT &&
 	    ctx->host->state_get(ctx, "count", &value, &size, NULL) == 0) {
 		t->counted = strtoll(value, NULL, 10);
@@ -317,6 +386,9 @@ static void transform_close(void *self)
 
 	for (size_t i = 0; i < t->held_count; i++) {
 		drip_batch_unref(t->held[i]);
+	}
+	if (t->object != NULL) {
+		t->ctx->host->connection_put(t->ctx, t->f->connection, "fake", t->object);
 	}
 	free(t);
 }
@@ -382,6 +454,7 @@ static int transform_process(void *self, struct drip_batch *batch, struct drip_e
 		t->counted += batch->rows;
 		return drip_emit(t->ctx, batch, err);
 	case FAKE_PASS:
+	case FAKE_PROBE:
 		return drip_emit(t->ctx, batch, err);
 	default:
 		return pass_even(t, batch, err);
@@ -546,6 +619,9 @@ static int sink_write(void *self, const struct drip_batch *batch, struct drip_er
 	struct drip_error reason = DRIP_ERROR_INIT;
 	int rc = 0;
 
+	if (s->f->emits) {
+		return drip_emit(s->ctx, drip_batch_ref(batch), err);
+	}
 	drip_error_set(&reason, -EINVAL, "fake.refused", "the sink refuses the row");
 	for (int64_t i = 0; i < batch->rows && rc == 0; i++) {
 		int64_t id = id_of(batch, i);
@@ -640,3 +716,62 @@ static const struct drip_sink_ops sink_ops = {
 
 SINK(fake_sink_exact, DRIP_CAP_EXACTLY_ONCE);
 SINK(fake_sink_loose, 0);
+
+/* ---- connection ---- */
+
+static int connection_open(struct drip_ctx *ctx, const void *config, void **ret_self,
+			   struct drip_error *err)
+{
+	struct fake_connection *c = (struct fake_connection *)(uintptr_t)config;
+	struct drip_error refused = DRIP_ERROR_INIT;
+
+	(void)ctx->host->state_put(ctx, "k", "v", 1, &refused);
+	pthread_mutex_lock(&c->lock);
+	snprintf(c->state_code, sizeof(c->state_code), "%s", refused.code);
+	c->opens++;
+	c->open_now++;
+	pthread_mutex_unlock(&c->lock);
+	*ret_self = c;
+	return 0;
+}
+
+static void connection_close(void *self)
+{
+	struct fake_connection *c = self;
+
+	pthread_mutex_lock(&c->lock);
+	c->open_now--;
+	pthread_mutex_unlock(&c->lock);
+}
+
+static const void *connection_interface(void *self, const char *name)
+{
+	return strcmp(name, "fake") == 0 ? self : NULL;
+}
+
+static int connection_ping(void *self, struct drip_error *err)
+{
+	struct fake_connection *c = self;
+	bool fails;
+
+	pthread_mutex_lock(&c->lock);
+	c->pings++;
+	fails = c->ping_fails;
+	pthread_mutex_unlock(&c->lock);
+	return fails ? drip_error_set(err, -EIO, "fake.ping", "does not answer") : 0;
+}
+
+static const struct drip_connection_ops connection_ops = {
+	.struct_size = sizeof(connection_ops),
+	.open = connection_open,
+	.close = connection_close,
+	.interface = connection_interface,
+	.ping = connection_ping,
+};
+
+const struct drip_component fake_connection_component = {
+	.struct_size = sizeof(fake_connection_component),
+	.kind = DRIP_KIND_CONNECTION,
+	.name = "fake",
+	.ops = &connection_ops,
+};

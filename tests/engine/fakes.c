@@ -206,7 +206,7 @@ struct fake_doc *fake_doc_create(void)
 	drip_arena_init(&d->graph->arena);
 	d->document->arena = d->graph;
 	d->document->settings.memory_bytes = 64 << 20;
-	d->document->settings.state_dir = "/nonexistent";
+	d->document->settings.state_dir = "/dev/null";
 	d->document->pipelines = drip_arena_array(&d->graph->arena, FAKE_PIPELINES_MAX,
 						  sizeof(*d->document->pipelines));
 	return d;
@@ -245,6 +245,19 @@ struct drip_stage *fake_doc_stage(struct fake_doc *d, const char *id,
 		.retry = {.attempts = 5, .initial_ms = 1, .max_ms = 5, .multiplier = 2},
 	};
 	return s;
+}
+
+void fake_doc_connection(struct fake_doc *d, const char *name, const void *config, uint64_t hash)
+{
+	if (d->document->connections == NULL) {
+		d->document->connections = drip_arena_array(&d->graph->arena, FAKE_PIPELINES_MAX,
+							    sizeof(*d->document->connections));
+	}
+	d->document->connections[d->document->connections_count++] =
+		(struct drip_declared){.name = name,
+				       .component = &fake_connection_component,
+				       .config = config,
+				       .config_hash = hash};
 }
 
 void fake_doc_memory(struct fake_doc *d, uint64_t bytes)

@@ -13,6 +13,8 @@
 
 #define FAKE_TARGET_MAX 400000
 
+enum fake_fault { FAULT_NONE = 0, FAULT_NO_SCHEMA, FAULT_BACKWARDS, FAULT_SILENT };
+
 /* Rows 1, 2, 3, ... in column "id"; the position of a batch is its last row. */
 struct fake_source {
 	int64_t rows; /* then it ends, or where `endless` has caught up */
@@ -25,6 +27,7 @@ struct fake_source {
 	int64_t fail_row;       /* poll fails before this row, `fails` times */
 	int fails;
 	bool retryable;
+	enum fake_fault fault; /* once half of the rows are out */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	int64_t emitted, acknowledged, started_from;
@@ -41,20 +44,32 @@ enum fake_mode {
 	FAKE_BUFFER, /* holds all until flush */
 	FAKE_FAIL,
 	FAKE_COUNT, /* keeps the number of rows as state */
+	FAKE_PROBE, /* tries the host's functions in open, see `codes` */
 };
 
 struct fake_transform {
 	enum fake_mode mode;
+	const char *connection; /* held while it is open; NULL: none */
 	pthread_mutex_t lock;
 	int64_t counted;
 	bool open_fails;
-	int opens; /* atomic */
+	int opens;          /* atomic */
+	char codes[16][48]; /* FAKE_PROBE: error codes of the functions tried */
+};
+
+/* A connection that counts; its interface is "fake". */
+struct fake_connection {
+	pthread_mutex_t lock;
+	int opens, open_now, pings;
+	bool ping_fails;
+	char state_code[48]; /* of a state_put, which connections may not */
 };
 
 struct fake_sink {
-	bool reject_odd, refuses_ten; /* refuses_ten: rejects every tenth row */
-	int fail_commits;             /* that many commits fail... */
-	bool fail_after_effect;       /* ... though they are done */
+	bool emits;             /* which a sink may not */
+	bool refuses_ten;       /* refuses_ten: rejects every tenth row */
+	int fail_commits;       /* that many commits fail... */
+	bool fail_after_effect; /* ... though they are done */
 	bool retryable;
 	int64_t hang_row; /* write blocks there until interrupted */
 	pthread_mutex_t lock;
@@ -74,6 +89,7 @@ struct fake_sink {
 extern const struct drip_component fake_source_component, fake_source_anew, fake_source_exclusive;
 extern const struct drip_component fake_transform_component, fake_transform_stateful;
 extern const struct drip_component fake_sink_exact, fake_sink_loose;
+extern const struct drip_component fake_connection_component;
 
 void fake_source_init(struct fake_source *s, int64_t rows);
 void fake_source_finish(struct fake_source *s);
@@ -110,6 +126,7 @@ struct drip_pipeline_spec *fake_doc_pipeline(struct fake_doc *d, const char *nam
 struct drip_stage *fake_doc_stage(struct fake_doc *d, const char *id,
 				  const struct drip_component *component, const void *config,
 				  uint32_t input);
+void fake_doc_connection(struct fake_doc *d, const char *name, const void *config, uint64_t hash);
 void fake_doc_memory(struct fake_doc *d, uint64_t bytes);
 struct drip_document *fake_doc_take(struct fake_doc *d);
 

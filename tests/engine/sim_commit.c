@@ -9,82 +9,12 @@
  *	sim_commit --seeds 1-100000	one line at the end, or the seeds that failed
  *	sim_commit --seed 4711		one schedule, with a trace
  */
-#include "engine/commit.h"
+#include "sim.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define PARTITIONS   2
-#define ROWS_MAX     24
-#define SINKS_MAX    3
-#define QUEUE_MAX    4
-#define ITEMS_MAX    64
-#define TARGET_MAX   4096
-#define ACKS_MAX     64
-#define STEPS_MAX    20000
-#define POSITION_GAP 10 /* row i stands at 10 * i, marks between */
-
-struct item {
-	bool marker;
-	uint64_t epoch;
-	int partition, first, last; /* rows, first > last: none */
-};
-
-struct sink {
-	/* durable */
-	bool exactly_once;
-	struct item target[TARGET_MAX]; /* runs of rows, in the order of their commits */
-	int target_count;
-	uint64_t position[PARTITIONS]; /* exactly once: stored with the data */
-	bool lied, lie_seen_through;   /* said "committed" and was not; positions moved on since */
-	/* lost in a crash */
-	struct item queue[ITEMS_MAX];
-	int queue_count;
-	struct item open[ITEMS_MAX];
-	int open_count;
-	bool wrote, broken;
-};
-
-struct ack {
-	uint32_t sink;
-	uint64_t epoch;
-};
-
-struct sim {
-	uint64_t seed, random;
-	bool trace, failed, done;
-	int64_t now_us;
-	int faults;   /* left */
-	int commands; /* left: pause, resume, stop */
-	int steps;
-
-	/* the source's log, durable */
-	int partitions, rows[PARTITIONS];
-	bool ends[PARTITIONS][ROWS_MAX + 1]; /* row is the last of its transaction */
-	uint64_t forgotten[PARTITIONS];
-	bool buffers; /* a transform that holds all rows until the flush */
-
-	/* the store, durable */
-	uint64_t stored[PARTITIONS], stored_epoch;
-
-	struct sink sinks[SINKS_MAX];
-	uint32_t sinks_count;
-
-	/* lost in a crash */
-	struct drip_commit *commit;
-	uint64_t cursor[PARTITIONS]; /* the source's */
-	uint64_t cuts[PARTITIONS][DRIP_COMMIT_SINKS_MAX];
-	int cuts_count[PARTITIONS];
-	struct item held[ITEMS_MAX]; /* by the transform */
-	int held_count;
-	struct ack acks[ACKS_MAX];
-	int acks_count;
-	bool storing, paused;
-	struct drip_commit_checkpoint storing_what;
-	int detected;
-};
 
 static uint64_t next_random(struct sim *s)
 {
@@ -108,26 +38,6 @@ static bool fault(struct sim *s, int one_in)
 	}
 	return false;
 }
-
-#define TRACE(s, ...)                                                                              \
-	do {                                                                                       \
-		if ((s)->trace) {                                                                  \
-			printf("%5d ", (s)->steps);                                                \
-			printf(__VA_ARGS__);                                                       \
-			printf("\n");                                                              \
-		}                                                                                  \
-	} while (0)
-
-#define INVARIANT(s, cond, ...)                                                                    \
-	do {                                                                                       \
-		if (!(cond) && !(s)->failed) {                                                     \
-			(s)->failed = true;                                                        \
-			printf("seed %llu, step %d: %s: ", (unsigned long long)(s)->seed,          \
-			       (s)->steps, #cond);                                                 \
-			printf(__VA_ARGS__);                                                       \
-			printf("\n");                                                              \
-		}                                                                                  \
-	} while (0)
 
 static struct drip_position make_position(int partition, uint64_t value)
 {
@@ -154,83 +64,6 @@ static uint64_t value_of(const struct drip_position *p)
 		v = v << 8 | p->order[i];
 	}
 	return v;
-}
-
-/* ---- checks ---- */
-
-/* Rows of one partition in a target, in the order of their commits. */
-static int target_rows(const struct sink *k, int partition, int *rows)
-{
-	int count = 0;
-
-	for (int i = 0; i < k->target_count; i++) {
-		const struct item *run = &k->target[i];
-
-		for (int r = run->first; r <= run->last && run->partition == partition; r++) {
-			rows[count++] = r;
-		}
-	}
-	return count;
-}
-
-static void check_sink(struct sim *s, uint32_t index)
-{
-	struct sink *k = &s->sinks[index];
-	static int rows[TARGET_MAX * ROWS_MAX];
-
-	for (int p = 0; p < s->partitions && !k->lied; p++) {
-		int count = target_rows(k, p, rows), top = 0;
-
-		for (int i = 0; i < count; i++) {
-			INVARIANT(s, rows[i] <= top + 1, "sink %u lost row %d of %d", index,
-				  top + 1, p);
-			INVARIANT(s, !k->exactly_once || rows[i] == top + 1,
-				  "sink %u has row %d of %d twice", index, rows[i], p);
-			top = rows[i] > top ? rows[i] : top;
-		}
-		INVARIANT(s, (uint64_t)top >= s->stored[p] / POSITION_GAP,
-			  "the checkpoint of %d is at %llu, sink %u holds rows to %d", p,
-			  (unsigned long long)s->stored[p], index, top);
-		INVARIANT(s, !k->exactly_once || (uint64_t)top == k->position[p] / POSITION_GAP,
-			  "sink %u says %llu and holds rows to %d", index,
-			  (unsigned long long)k->position[p], top);
-	}
-}
-
-static void check_all(struct sim *s)
-{
-	for (uint32_t i = 0; i < s->sinks_count; i++) {
-		check_sink(s, i);
-	}
-	for (int p = 0; p < s->partitions; p++) {
-		INVARIANT(s, s->forgotten[p] <= s->stored[p],
-			  "the source forgot %llu, the checkpoint is at %llu",
-			  (unsigned long long)s->forgotten[p], (unsigned long long)s->stored[p]);
-	}
-}
-
-static void check_end(struct sim *s)
-{
-	static int rows[TARGET_MAX * ROWS_MAX];
-
-	for (uint32_t i = 0; i < s->sinks_count; i++) {
-		for (int p = 0; p < s->partitions && !s->sinks[i].lied; p++) {
-			int count = target_rows(&s->sinks[i], p, rows), top = 0;
-
-			for (int r = 0; r < count; r++) {
-				top = rows[r] > top ? rows[r] : top;
-			}
-			INVARIANT(s, top == s->rows[p], "sink %u ends with row %d of %d, %d", i, p,
-				  top, s->rows[p]);
-		}
-	}
-	for (int p = 0; p < s->partitions; p++) {
-		INVARIANT(s, s->stored[p] / POSITION_GAP == (uint64_t)s->rows[p],
-			  "the checkpoint ends at %llu", (unsigned long long)s->stored[p]);
-		INVARIANT(s, s->forgotten[p] == s->stored[p],
-			  "the source was told of %llu, the checkpoint is at %llu",
-			  (unsigned long long)s->forgotten[p], (unsigned long long)s->stored[p]);
-	}
 }
 
 /* ---- start and crash ---- */
@@ -712,7 +545,7 @@ static void end_of_run(struct sim *s, enum drip_commit_outcome outcome)
 	if (outcome == DRIP_OUTCOME_FINISHED) {
 		TRACE(s, "finished");
 		s->done = true;
-		check_end(s);
+		sim_check_end(s);
 	} else if (outcome == DRIP_OUTCOME_STOPPED) {
 		for (uint32_t i = 0; i < s->sinks_count && !drip_commit_gave_up(s->commit); i++) {
 			INVARIANT(s, s->sinks[i].open_count == 0, "stopped with rows in sink %u",
@@ -793,7 +626,7 @@ static bool run_seed(uint64_t seed, bool trace, uint64_t *steps, uint64_t *detec
 	start(s);
 	while (!s->done && !s->failed) {
 		step(s);
-		check_all(s);
+		sim_check(s);
 		INVARIANT(s, ++s->steps < STEPS_MAX, "no end in sight");
 	}
 	*steps += (uint64_t)s->steps;

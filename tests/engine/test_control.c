@@ -191,6 +191,9 @@ TEST(a_stop_has_a_deadline)
 	fake_doc_stage(d, "sink", &fake_sink_exact, &t.k, 0);
 	bench_apply(&t.b, d);
 	bench_until(&t.b, hangs, &t);
+	drip_engine_stop(t.b.engine);
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_STOPPED);
+	CHECK_EQ_STR(bench_stats(&t.b, "p").last_error.code, "engine.drain_deadline");
 	bench_stop(&t.b);
 	CHECK(t.k.interrupted);
 	CHECK_EQ_INT(t.k.aborts, 1);
