@@ -11,10 +11,10 @@ e2e_server --innodb-log-file-size=256M
 need mariadb_sql "$db" -e "CREATE DATABASE big; CREATE TABLE big.t (
 	id BIGINT NOT NULL PRIMARY KEY, a INT NOT NULL, b VARCHAR(40) NOT NULL, c DECIMAL(12,2) NULL)"
 cat >"$dir/big.yaml" <<YAML
-settings: {state: $dir/state, memory: 128MiB}
+settings: {state: $dir/state, memory: 64MiB}
 connections:
   shop: {plugin: mysql, host: 127.0.0.1, port: $E2E_PORT, user: $E2E_USER, password: $E2E_PASSWORD}
-  dwh: {plugin: duckdb, path: $dir/warehouse.duckdb, memory_limit: 192MiB, threads: 1}
+  dwh: {plugin: duckdb, path: $dir/warehouse.duckdb, memory_limit: 128MiB, threads: 1}
 pipeline: big
 source: {plugin: mysql, connection: shop, tables: ["big.t"]}
 sinks:
