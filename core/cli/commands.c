@@ -5,25 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COMMAND(name) drip_command_run drip_cmd_##name __attribute__((weak))
-
-COMMAND(run);
-COMMAND(daemon);
-COMMAND(validate);
-COMMAND(plan);
-COMMAND(schema);
-COMMAND(plugins);
-COMMAND(new);
-COMMAND(docs);
-COMMAND(status);
-COMMAND(top);
-COMMAND(tap);
-COMMAND(pause);
-COMMAND(resume);
-COMMAND(checkpoint);
-COMMAND(lineage);
-COMMAND(dlq);
-
 #define STATE_HELP                                                                                 \
 	"  --state DIR          state directory of the daemon (default: DRIPLINE_STATE, then "     \
 	"./.dripline)\n"
@@ -139,8 +120,10 @@ const struct drip_command drip_commands[] = {
 	 .run = drip_cmd_checkpoint,
 	 .usage = "dripline checkpoint show [PIPELINE] | reset PIPELINE [options]",
 	 .summary = "show or forget where a pipeline stands in its source",
-	 .help = "Works with and without a running daemon. `reset` makes the next run begin anew,\n"
-		 "and is refused while the pipeline runs.\n\n" STATE_HELP
+	 .help = "Works with and without a running daemon. `reset` makes the next run begin anew, "
+		 "and\nis refused while the pipeline runs. All sinks then get everything again: a "
+		 "mirror is\nbrought up to date, a table that is appended to holds the rows twice "
+		 "unless it is\nemptied first.\n\n" STATE_HELP
 		 "  --format FORMAT      text or json\n"
 		 "  --yes                do not ask before a reset\n"},
 	{.name = "lineage",

@@ -50,10 +50,6 @@ static int unknown_command(const char *name)
 
 static int run_command(const struct drip_command *command, int argc, char **argv)
 {
-	if (command->run == NULL) {
-		fprintf(stderr, "dripline: this build lacks the command %s\n", command->name);
-		return DRIP_EXIT_ENVIRONMENT;
-	}
 	if (command->help != NULL && drip_command_wants_help(argc, argv)) {
 		drip_command_print_help(command);
 		return DRIP_EXIT_OK;

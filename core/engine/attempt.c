@@ -197,7 +197,9 @@ static int ask_sink(struct drip_run *run, const struct sink_thread *s, struct dr
 	struct drip_instance *i = &run->instances[s->stage];
 	const struct drip_sink_ops *ops = drip_instance_ops(i);
 	struct drip_position *positions = NULL;
-	size_t count = 0;
+	const struct drip_position *from;
+	size_t count = 0, from_count;
+	uint64_t epoch;
 	int rc;
 
 	if ((i->component->caps & DRIP_CAP_EXACTLY_ONCE) == 0 ||
@@ -205,7 +207,15 @@ static int ask_sink(struct drip_run *run, const struct sink_thread *s, struct dr
 		return 0;
 	}
 	rc = ops->positions(i->self, &positions, &count, err);
-	if (rc == 0) {
+	pthread_mutex_lock(&run->lock);
+	drip_commit_durable(run->commit, &from, &from_count, &epoch);
+	pthread_mutex_unlock(&run->lock);
+	if (rc == 0 && count != 0 && epoch != 0 && from_count == 0) {
+		/* Epochs outlive "checkpoint reset", positions do not: all is wanted anew. */
+		drip_logger_event(DRIP_LOG_INFO, i->ctx.pipeline, i->ctx.stage, NULL,
+				  "the checkpoint was reset: the sink gets all of it anew");
+		count = 0;
+	} else if (rc == 0) {
 		if (count == 0 && run->position[0] != '\0') {
 			drip_logger_event(DRIP_LOG_WARNING, i->ctx.pipeline, i->ctx.stage, NULL,
 					  "the sink is new: it gets what comes after %s",

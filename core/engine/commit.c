@@ -418,8 +418,9 @@ void drip_commit_batch_end(struct drip_commit *c, const struct drip_position *po
 	}
 	c->must_cut = c->must_cut || crosses_cut(c, &p->at, position);
 	p->at = *position;
-	/* The place where a new pipeline starts becomes durable before any row. */
-	if (c->durable_epoch == 0 && c->next_epoch == 1 && c->rows == 0) {
+	/* The place where a new pipeline, or one whose checkpoint was reset, starts becomes durable
+	 * before any row. */
+	if (c->durable.count == 0 && c->next_epoch == c->options.epoch + 1 && c->rows == 0) {
 		c->hurry = true;
 	}
 }

@@ -170,10 +170,12 @@ TEST(answers_good_and_bad_requests)
 			   "{\"id\":1,\"method\":\"checkpoint.reset\",\"arguments\":{\"pipeline\":"
 			   "\"p\"}}\n"),
 		       "control.pipeline_runs");
-	CHECK_CONTAINS(ask(fd,
-			   "{\"id\":1,\"method\":\"lineage\",\"arguments\":{\"table\":\"orders\","
-			   "\"format\":\"xml\"}}\n"),
-		       "lineage.unknown_format");
+	/* Lineage is recorded by and by. */
+	do {
+		ask(fd, "{\"id\":1,\"method\":\"lineage\",\"arguments\":{\"table\":\"orders\","
+			"\"format\":\"xml\"}}\n");
+	} while (strstr(answer, "lineage.unknown_table") != NULL);
+	CHECK_CONTAINS(answer, "lineage.unknown_format");
 	CHECK_CONTAINS(ask(fd, "{\"id\":1,\"method\":\"dlq.show\",\"arguments\":{\"id\":12345}}\n"),
 		       "dlq.unknown_letter");
 	snprintf(many, sizeof(many), "{\"id\":1,\"method\":\"dlq.drop\",\"arguments\":{\"ids\":[1");
