@@ -94,6 +94,16 @@ static int run(struct drip_duck_session *s, const char *statement, const char *d
 	return rc;
 }
 
+static int refuse_transaction(duckdb_prepared_statement statement, struct drip_error *err)
+{
+	if (duckdb_prepared_statement_type(statement) != DUCKDB_STATEMENT_TYPE_TRANSACTION) {
+		return 0;
+	}
+	drip_error_set(err, -EINVAL, "duckdb.transaction_statement",
+		       "transactions are begun and ended by the session, not by SQL");
+	return -EINVAL;
+}
+
 int drip_duck_prepare(struct drip_duck_session *s, const char *sql, duckdb_prepared_statement *ret,
 		      struct drip_error *err)
 {
@@ -121,6 +131,11 @@ int drip_duck_prepare(struct drip_duck_session *s, const char *sql, duckdb_prepa
 		   DuckDBSuccess) {
 		rc = drip_duck_error(s, duckdb_prepare_error(*ret), "prepare SQL", err);
 		duckdb_destroy_prepare(ret);
+	} else {
+		rc = refuse_transaction(*ret, err);
+		if (rc != 0) {
+			duckdb_destroy_prepare(ret);
+		}
 	}
 	duckdb_destroy_extracted(&statements);
 	return rc;
@@ -137,16 +152,6 @@ void drip_duck_forget_prepared(struct drip_duck_session *s)
 	s->prepared_schema = NULL;
 }
 
-static int refuse_transaction(duckdb_prepared_statement statement, struct drip_error *err)
-{
-	if (duckdb_prepared_statement_type(statement) != DUCKDB_STATEMENT_TYPE_TRANSACTION) {
-		return 0;
-	}
-	drip_error_set(err, -EINVAL, "duckdb.transaction_statement",
-		       "transactions are begun and ended by the session, not by SQL");
-	return -EINVAL;
-}
-
 int drip_duck_execute(void *session, const char *sql, int64_t *ret_rows, struct drip_error *err)
 {
 	struct drip_duck_session *s = session;
@@ -160,11 +165,6 @@ int drip_duck_execute(void *session, const char *sql, int64_t *ret_rows, struct 
 	drip_duck_stream_detach(s);
 	rc = drip_duck_prepare(s, sql, &statement, err);
 	if (rc != 0) {
-		return rc;
-	}
-	rc = refuse_transaction(statement, err);
-	if (rc != 0) {
-		duckdb_destroy_prepare(&statement);
 		return rc;
 	}
 	if (duckdb_execute_prepared(statement, &result) != DuckDBSuccess) {

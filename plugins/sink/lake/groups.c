@@ -251,7 +251,7 @@ static int open_group(struct lake *l, struct lake_group *g, struct drip_error *e
 
 			if (dialect->type_name(column, type, sizeof(type)) != 0) {
 				return drip_error_set(
-					err, -ENOTSUP, "lake.no_such_type",
+					err, -ENOTSUP, "config.wrong_connection",
 					"column %s has a type that Parquet files lack",
 					column->name);
 			}

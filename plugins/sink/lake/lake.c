@@ -102,7 +102,7 @@ static int connect(struct lake *l, struct drip_error *err)
 	if ((l->sql->dialect(l->object)->features & DRIP_SQL_BIND) == 0) {
 		l->ctx->host->connection_put(l->ctx, l->config->connection.name, DRIP_SQL_INTERFACE,
 					     l->object);
-		rc = drip_error_set(err, -ENOTSUP, "lake.wrong_connection",
+		rc = drip_error_set(err, -ENOTSUP, "config.wrong_connection",
 				    "connection %s cannot write Parquet files",
 				    l->config->connection.name);
 		drip_error_option(err, "connection");

@@ -127,7 +127,7 @@ static int read_all(struct wh *wh, struct ArrowArrayStream *stream,
 		int rc = stream->get_next(stream, &array);
 
 		if (rc != 0) {
-			return drip_error_set_retryable(err, -rc, "warehouse.read_failed",
+			return drip_error_set_retryable(err, -rc, "sql.result",
 							"could not read positions: %s",
 							stream->get_last_error(stream));
 		}

@@ -13,10 +13,11 @@
 #include <dripline/text.h>
 #include <pthread.h>
 
-#define WH_STAGE_ROWS  1000000 /* rows of a stage before it is applied */
-#define WH_SCD2_ROWS   300000  /* the same with mode scd2, which sorts them */
-#define WH_TARGETS_MAX 10000   /* tables of one sink */
-#define WH_KEYS_MAX    64      /* columns of a key */
+#define WH_STAGE_ROWS  1000000               /* rows of a stage before it is applied */
+#define WH_SCD2_ROWS   300000                /* the same with mode scd2, which sorts them */
+#define WH_TARGETS_MAX 4096                  /* tables of one sink */
+#define WH_MAINTAIN_NS UINT64_C(30000000000) /* between checkpoints when idle */
+#define WH_KEYS_MAX    64                    /* columns of a key */
 #define WH_FOREVER     "9999-12-31 00:00:00+00"
 #define WH_STAGE_OP    "_dripline_op" /* columns of a stage beside the target's */
 #define WH_STAGE_SEQ   "_dripline_seq"
@@ -107,6 +108,8 @@ struct wh {
 	void *session;
 	bool prepared; /* schema and positions table exist */
 	bool in_transaction;
+	bool unfolded; /* commits since the last checkpoint of the database */
+	uint64_t maintained_ns;
 	bool changed_tables; /* DDL since the last checkpoint of the database */
 	struct wh_target *targets;
 	struct wh_source *sources;

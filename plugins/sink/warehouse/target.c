@@ -116,7 +116,7 @@ static int put_column(struct wh *wh, const struct drip_column *column, struct dr
 	if (wh->dialect->type_name(column, type, sizeof(type)) != 0) {
 		drip_type_name(column, type, sizeof(type));
 		drip_text_clear(&wh->text);
-		return drip_error_set(err, -ENOTSUP, "warehouse.no_such_type",
+		return drip_error_set(err, -ENOTSUP, "warehouse.schema_changed",
 				      "%s has no type for column %s (%s)", wh->dialect->name,
 				      column->name, type);
 	}

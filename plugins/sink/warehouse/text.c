@@ -155,7 +155,7 @@ int wh_number(struct wh *wh, int64_t *ret, struct drip_error *err)
 	}
 	rc = stream.get_next(&stream, &array);
 	if (rc != 0) {
-		rc = drip_error_set_retryable(err, -rc, "warehouse.read_failed",
+		rc = drip_error_set_retryable(err, -rc, "sql.result",
 					      "could not read from the warehouse: %s",
 					      stream.get_last_error(&stream));
 	} else if (array.release != NULL) {

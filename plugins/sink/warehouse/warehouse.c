@@ -151,6 +151,7 @@ static void maintain(struct wh *wh)
 	if (wh->sql->maintain == NULL || wh->session == NULL ||
 	    wh->sql->maintain(wh->session, &ignored) == 0) {
 		wh->changed_tables = false;
+		wh->unfolded = false;
 	} else {
 		drip_log_debug(wh->ctx, "%s", ignored.message);
 	}
@@ -231,6 +232,7 @@ static int commit_with(struct wh *wh, const struct drip_epoch *epoch, struct dri
 		wh->in_transaction = rc != 0;
 	}
 	if (rc == 0) {
+		wh->unfolded = true;
 		rc = drip_failpoint(wh->ctx, "sink.after_commit", err);
 	}
 	for (struct wh_target *t = wh->targets; rc == 0 && t != NULL; t = t->next) {
@@ -392,7 +394,11 @@ static int sink_idle(void *self, struct drip_error *err)
 {
 	struct wh *wh = self;
 
-	if (!wh->in_transaction && wh->session != NULL) {
+	uint64_t now_ns = wh->ctx->host->now_ns(wh->ctx);
+
+	if (!wh->in_transaction && wh->session != NULL && wh->unfolded &&
+	    now_ns - wh->maintained_ns >= WH_MAINTAIN_NS) {
+		wh->maintained_ns = now_ns;
 		maintain(wh);
 	}
 	return 0;
