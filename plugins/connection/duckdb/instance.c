@@ -205,6 +205,10 @@ static int fill_settings(struct drip_duck *duck, duckdb_config settings, struct 
 	for (size_t i = 0; rc == 0 && i < DRIP_COUNT(off); i++) {
 		rc = set(settings, off[i], "false", err);
 	}
+	if (rc == 0) {
+		/* An idle database gives back what its allocator has cached. */
+		rc = set(settings, "allocator_background_threads", "true", err);
+	}
 	for (size_t i = 0; rc == 0 && i < c->settings.count; i++) {
 		rc = set(settings, c->settings.items[i].key, c->settings.items[i].value, err);
 	}
@@ -294,6 +298,9 @@ static int open_database(struct drip_duck *duck, struct drip_error *err)
 	}
 	if (rc == 0) {
 		rc = drip_duck_bind_register(duck, err);
+	}
+	if (rc == 0) {
+		drip_duck_trim();
 	}
 	if (rc != 0 && duck->database != NULL) {
 		duckdb_close(&duck->database);

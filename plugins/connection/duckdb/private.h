@@ -161,6 +161,9 @@ int drip_duck_prepare_query(struct drip_duck_session *s, const char *sql,
 /* Ends the session's open stream: its reader gets an error from then on. */
 void drip_duck_stream_detach(struct drip_duck_session *s);
 
+/* trim.c: drops clean pages of DuckDB's code from memory; for times when nothing runs. */
+void drip_duck_trim(void);
+
 /* ingest.c */
 int drip_duck_ingest_open(void *session, const char *schema, const char *table,
 			  const struct drip_schema *columns, const char *with_op,

@@ -244,10 +244,13 @@ int drip_duck_rollback(void *session, struct drip_error *err)
 int drip_duck_maintain(void *session, struct drip_error *err)
 {
 	struct drip_duck_session *s = session;
+	int rc;
 
 	if (s->in_transaction || s->duck->config->read_only) {
 		return 0;
 	}
 	drip_duck_stream_detach(s);
-	return run(s, "CHECKPOINT", "checkpoint", err);
+	rc = run(s, "CHECKPOINT", "checkpoint", err);
+	drip_duck_trim();
+	return rc;
 }
