@@ -52,22 +52,18 @@ static int make_instances(struct drip_run *run, struct drip_error *err)
 		if (rc == 0) {
 			rc = find_children(run, k, err);
 		}
-		run->sinks_count += stage->kind == DRIP_KIND_SINK;
 	}
 	return rc;
 }
 
 static int make_sinks(struct drip_run *run, struct drip_error *err)
 {
-	uint32_t number = 0;
-
-	run->sinks = drip_calloc(run->sinks_count + 1, sizeof(*run->sinks));
+	run->sinks = drip_calloc(run->instances_count + 1, sizeof(*run->sinks));
 	if (run->sinks == NULL) {
-		run->sinks_count = 0;
 		return drip_error_nomem(err, sizeof(*run->sinks));
 	}
 	for (uint32_t k = 0; k < run->instances_count; k++) {
-		struct sink_thread *s = &run->sinks[number];
+		struct sink_thread *s = &run->sinks[run->sinks_count];
 		int rc;
 
 		if (run->instances[k].stage->kind != DRIP_KIND_SINK) {
@@ -75,13 +71,12 @@ static int make_sinks(struct drip_run *run, struct drip_error *err)
 		}
 		s->run = run;
 		s->stage = k;
-		s->number = number++;
+		s->number = run->sinks_count;
 		rc = drip_queue_init(&s->queue, &run->engine->budget, run->spec->queue_bytes);
 		if (rc < 0) {
-			return drip_error_set(err, rc, "system.out_of_memory",
-					      "could not make a queue");
+			return drip_error_nomem(err, sizeof(s->queue));
 		}
-		s->queue_ready = true;
+		run->sinks_count++; /* its queue is there */
 	}
 	return 0;
 }
@@ -131,10 +126,8 @@ void drip_attempt_close(struct drip_run *run)
 	for (uint32_t k = 0; k < run->instances_count; k++) {
 		drip_instance_close(&run->instances[k]);
 	}
-	for (uint32_t k = 0; k < run->sinks_count && run->sinks != NULL; k++) {
-		if (run->sinks[k].queue_ready) {
-			drip_queue_finish(&run->sinks[k].queue);
-		}
+	for (uint32_t k = 0; k < run->sinks_count; k++) {
+		drip_queue_finish(&run->sinks[k].queue);
 	}
 	for (uint32_t k = 0; k < run->instances_count; k++) {
 		drip_instance_finish(&run->instances[k]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Cron expressions: each field is a bit set; the next time is looked for day by day. */
 #include "engine/cron.h"
+#include "base/alloc.h"
 #include "engine/tz.h"
 
 #include <errno.h>
@@ -199,7 +200,7 @@ int drip_cron_parse(const char *text, const char *timezone, struct drip_cron **r
 			text = nicknames[i].text;
 		}
 	}
-	cron = calloc(1, sizeof(*cron));
+	cron = drip_calloc(1, sizeof(*cron));
 	if (cron == NULL) {
 		return drip_error_nomem(err, sizeof(*cron));
 	}

@@ -199,7 +199,6 @@ struct sink_thread {
 	uint32_t stage;  /* index of the instance */
 	uint32_t number; /* of the sink: bit in masks */
 	struct drip_queue queue;
-	bool queue_ready;
 	pthread_t thread;
 	bool started, done, wrote;
 	int64_t received; /* rows taken from the queue */

@@ -62,16 +62,17 @@ static struct epoch_data *make_data(struct drip_run *run)
 	return data;
 }
 
-/* Closes the open epoch in the protocol; run->lock is held. */
-static int cut_locked(struct drip_run *run, struct epoch_data *data, uint64_t *ret_epoch,
+/* Closes the open epoch in the protocol, which has the data then; run->lock is held. */
+static int cut_locked(struct drip_run *run, struct epoch_data **owned, uint64_t *ret_epoch,
 		      struct drip_error *err)
 {
+	struct epoch_data *data = *owned;
 	int rc = drip_commit_cut(run->commit, data, ret_epoch, err);
 
 	if (rc < 0) {
-		drip_epoch_data_destroy(run, data, err);
 		return rc;
 	}
+	*owned = NULL;
 	data->replays = run->replays_open;
 	run->replays_open = NULL;
 	for (uint32_t i = 0; i < run->instances_count && rc == 0; i++) {
@@ -105,9 +106,10 @@ int drip_source_cut(struct drip_run *run, struct drip_error *err)
 		return rc;
 	}
 	pthread_mutex_lock(&run->lock);
-	rc = cut_locked(run, data, &epoch, err);
+	rc = cut_locked(run, &data, &epoch, err);
 	pthread_cond_broadcast(&run->changed);
 	pthread_mutex_unlock(&run->lock);
+	drip_epoch_data_destroy(run, data, err);
 	for (uint32_t i = 0; i < run->sinks_count && rc == 0; i++) {
 		struct drip_queue_item item = {.epoch = epoch,
 					       .rows = run->instances[run->sinks[i].stage].routed};

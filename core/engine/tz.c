@@ -4,6 +4,7 @@
  * the file are not trusted: each count is checked against the size before it is used.
  */
 #include "engine/tz.h"
+#include "base/alloc.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,6 +40,7 @@ struct drip_tz {
 	size_t offsets_count;
 	int32_t first_s; /* before the first change */
 	struct tz_footer footer;
+	bool no_memory; /* why it could not be read */
 };
 
 int64_t drip_days_from_civil(int64_t year, int month, int day)
@@ -264,9 +266,10 @@ static bool read_block(const uint8_t *p, size_t time_bytes, const struct tzif_co
 {
 	const uint8_t *kinds = p + c->times * time_bytes, *types = kinds + c->times;
 
-	tz->times = calloc(c->times + 1, sizeof(*tz->times));
-	tz->kinds = calloc(c->times + 1, 1);
+	tz->times = drip_calloc(c->times + 1, sizeof(*tz->times));
+	tz->kinds = drip_calloc(c->times + 1, 1);
 	if (tz->times == NULL || tz->kinds == NULL) {
+		tz->no_memory = true;
 		return false;
 	}
 	for (size_t i = 0; i < c->times; i++) {
@@ -330,13 +333,18 @@ static bool parse_tzif(const uint8_t *p, size_t size, struct drip_tz *tz)
 int drip_tz_parse(const void *data, size_t size_bytes, const char *name, struct drip_tz **ret,
 		  struct drip_error *err)
 {
-	struct drip_tz *tz = calloc(1, sizeof(*tz));
+	struct drip_tz *tz = drip_calloc(1, sizeof(*tz));
 
 	if (tz == NULL) {
 		return drip_error_nomem(err, sizeof(*tz));
 	}
 	if (!parse_tzif(data, size_bytes, tz)) {
+		bool no_memory = tz->no_memory;
+
 		drip_tz_destroy(tz);
+		if (no_memory) {
+			return drip_error_nomem(err, size_bytes);
+		}
 		return drip_error_set(err, -EINVAL, "cron.timezone",
 				      "cannot read the data of time zone \"%s\"", name);
 	}
@@ -366,7 +374,11 @@ static int read_zone(const char *name, uint8_t **ret, size_t *ret_size, struct d
 	memcpy(path, ZONEINFO, sizeof(ZONEINFO));
 	memcpy(path + sizeof(ZONEINFO) - 1, name, strlen(name) + 1);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	data = fd >= 0 ? malloc(DRIP_TZ_FILE_BYTES_MAX) : NULL;
+	data = fd >= 0 ? drip_malloc(DRIP_TZ_FILE_BYTES_MAX) : NULL;
+	if (fd >= 0 && data == NULL) {
+		close(fd);
+		return drip_error_nomem(err, DRIP_TZ_FILE_BYTES_MAX);
+	}
 	while (data != NULL && used < DRIP_TZ_FILE_BYTES_MAX) {
 		n = read(fd, data + used, DRIP_TZ_FILE_BYTES_MAX - used);
 		if (n <= 0) {
@@ -391,12 +403,12 @@ static int read_zone(const char *name, uint8_t **ret, size_t *ret_size, struct d
 
 int drip_tz_load(const char *name, struct drip_tz **ret, struct drip_error *err)
 {
-	uint8_t *data;
-	size_t size;
+	uint8_t *data = NULL;
+	size_t size = 0;
 	int rc;
 
 	if (strcmp(name, "UTC") == 0) {
-		*ret = calloc(1, sizeof(**ret));
+		*ret = drip_calloc(1, sizeof(**ret));
 		return *ret != NULL ? 0 : drip_error_nomem(err, sizeof(**ret));
 	}
 	if (!name_is_safe(name)) {
