@@ -21,7 +21,8 @@ struct file_config {
 };
 
 /* Names of the last two columns that the statement of a file yields. */
-#define FILE_BAD_COLUMN "__drip_bad" /* number of the first column that does not fit; null: none   \
+#define FILE_BAD_COLUMN                                                                            \
+	"__drip_bad"                 /* number of the first column that does not fit; null: none   \
 				      */
 #define FILE_RAW_COLUMN "__drip_raw" /* where it is not null: what the file says */
 

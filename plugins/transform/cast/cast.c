@@ -196,9 +196,9 @@ static int cast_negotiate(struct drip_ctx *ctx, const void *config, const struct
 	return 0;
 }
 
-/* Rejects the rows marked in `bad`, for column `index`. */
+/* Rejects the rows marked in `fails`, for column `index`. */
 static int reject_rows(struct cast *c, const struct drip_batch *batch, const struct plan *plan,
-		       uint32_t index, const uint8_t *bad, struct drip_error *err)
+		       uint32_t index, const uint8_t *fails, struct drip_error *err)
 {
 	const struct drip_column *from = &plan->columns[index].conversion.from;
 	struct drip_error reason = DRIP_ERROR_INIT;
@@ -211,20 +211,33 @@ static int reject_rows(struct cast *c, const struct drip_batch *batch, const str
 		       "column '%s' of table '%s' holds a %s that cannot be cast to %s", from->name,
 		       batch->schema->table, before, after);
 	for (int64_t row = 0; rc == 0 && row < batch->rows; row++) {
-		if (bad[row] == 1) {
+		if (fails[row]) {
 			rc = drip_reject(c->ctx, batch, row, &reason, err);
 		}
 	}
 	return rc;
 }
 
-/*
- * Converts all columns. In `bad` a row is 1 while the column that failed it is at work, and 2 once
- * it is rejected, so that it is rejected once.
- */
+/* Rejects the rows that failed in column `index` and in none before it, and marks them in `bad`. */
+static int settle(struct cast *c, const struct drip_batch *batch, const struct plan *plan,
+		  uint32_t index, uint8_t *fails, uint8_t *bad, struct drip_error *err)
+{
+	int rc;
+
+	for (int64_t row = 0; row < batch->rows; row++) {
+		fails[row] = fails[row] && !bad[row];
+		bad[row] |= fails[row];
+	}
+	rc = reject_rows(c, batch, plan, index, fails, err);
+	memset(fails, 0, (size_t)batch->rows);
+	return rc;
+}
+
+/* Converts all columns; rows that failed and were rejected are marked in `bad`. `fails` is zeroed
+ * scratch, one a row. */
 static int convert_columns(struct cast *c, const struct drip_batch *batch, const struct plan *plan,
-			   struct ArrowArray *columns, uint32_t *ret_done, uint8_t *bad,
-			   bool *ret_failed, struct drip_error *err)
+			   struct ArrowArray *columns, uint32_t *ret_done, uint8_t *fails,
+			   uint8_t *bad, bool *ret_failed, struct drip_error *err)
 {
 	int rc = 0;
 
@@ -234,19 +247,16 @@ static int convert_columns(struct cast *c, const struct drip_batch *batch, const
 			*ret_done += rc == 0;
 			continue;
 		}
-		rc = cast_convert(&plan->columns[i].conversion, batch, i, bad, &columns[i], err);
+		rc = cast_convert(&plan->columns[i].conversion, batch, i, fails, &columns[i], err);
 		*ret_done += rc == 0;
-		if (rc != 0 || memchr(bad, 1, (size_t)batch->rows) == NULL) {
+		if (rc != 0 || memchr(fails, 1, (size_t)batch->rows) == NULL) {
 			continue;
 		}
 		if (c->config->on_failure.value == FAILURE_NULL) {
-			memset(bad, 0, (size_t)batch->rows);
-			continue;
-		}
-		rc = reject_rows(c, batch, plan, i, bad, err);
-		*ret_failed = true;
-		for (int64_t row = 0; row < batch->rows; row++) {
-			bad[row] = bad[row] != 0 ? 2 : 0;
+			memset(fails, 0, (size_t)batch->rows);
+		} else {
+			rc = settle(c, batch, plan, i, fails, bad, err);
+			*ret_failed = true;
 		}
 	}
 	return rc;
@@ -279,14 +289,15 @@ static int process_rows(struct cast *c, const struct drip_batch *batch, const st
 	uint32_t count = plan->output->columns_count, done = 0;
 	struct ArrowArray *columns = calloc(count + 1, sizeof(*columns));
 	uint8_t *bad = calloc((size_t)batch->rows + 1, 1);
+	uint8_t *fails = calloc((size_t)batch->rows + 1, 1);
 	struct drip_batch *converted;
 	bool failed = false;
 	int rc;
 
-	if (columns == NULL || bad == NULL) {
+	if (columns == NULL || bad == NULL || fails == NULL) {
 		rc = drip_error_nomem(err, (size_t)batch->rows);
 	} else {
-		rc = convert_columns(c, batch, plan, columns, &done, bad, &failed, err);
+		rc = convert_columns(c, batch, plan, columns, &done, fails, bad, &failed, err);
 	}
 	if (rc == 0) {
 		rc = drip_batch_derive(batch, plan->output, columns, &converted, err);
@@ -299,6 +310,7 @@ static int process_rows(struct cast *c, const struct drip_batch *batch, const st
 		rc = failed ? emit_good(c, converted, bad, err) : drip_emit(c->ctx, converted, err);
 	}
 	free(columns);
+	free(fails);
 	free(bad);
 	return rc;
 }
