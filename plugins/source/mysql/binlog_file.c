@@ -18,6 +18,7 @@ struct drip_my_file {
 	uint8_t *buffer;
 	size_t capacity, start, end; /* bytes [start, end) wait */
 	uint64_t offset;             /* of `start` in the file */
+	uint64_t size_bytes;         /* of the file when it was opened */
 	bool in_use;                 /* the server had it open when it was copied */
 	char path[300];
 };
@@ -74,6 +75,8 @@ int drip_my_file_open(const char *path, struct drip_my_file **ret, struct drip_e
 		drip_my_file_close(f);
 		return rc;
 	}
+	f->size_bytes = (uint64_t)lseek(f->fd, 0, SEEK_END);
+	lseek(f->fd, 0, SEEK_SET);
 	f->buffer = malloc(BUFFER_BYTES);
 	f->capacity = f->buffer != NULL ? BUFFER_BYTES : 0;
 	rc = f->buffer != NULL ? fill(f, MAGIC_BYTES, err) : drip_error_nomem(err, BUFFER_BYTES);
@@ -150,6 +153,9 @@ int drip_my_file_next(struct drip_my_file *f, const uint8_t **ret, size_t *ret_s
 		drip_error_set(err, -EBADMSG, "mysql.corrupt_event", "an event of %u bytes", size);
 		drip_error_place(err, "%s:%llu", f->path, (unsigned long long)f->offset);
 		return -EBADMSG;
+	}
+	if (size > f->end - f->start && f->offset + size > f->size_bytes) {
+		return cut_short(f, err);
 	}
 	rc = fill(f, size, err);
 	if (rc != 0) {

@@ -19,6 +19,7 @@
 #define QUEUE_MAX_BYTES (16u * 1024 * 1024) /* of packets that wait, or one that is larger */
 #define BLOCK_BYTES     (256u * 1024)
 #define ER_BINLOG_FATAL 1236
+#define ER_BINLOG_TWICE 4052 /* MariaDB: another reader with this server_id came */
 
 struct block {
 	struct block *next;
@@ -197,12 +198,12 @@ int drip_my_net_open(MYSQL *m, const struct drip_my_net_start *s, struct drip_my
 	pthread_condattr_destroy(&monotonic);
 	rc = pthread_create(&n->thread, NULL, reader_main, n);
 	if (rc != 0) {
-		n->thread = pthread_self();
+		pthread_cond_destroy(&n->filled);
+		pthread_cond_destroy(&n->drained);
+		pthread_mutex_destroy(&n->lock);
 		mysql_close(m);
 		free(n);
-		return drip_error_set_retryable(err, -rc, "mysql.thread_failed",
-						"could not start the reader thread: %s",
-						strerror(rc));
+		return drip_error_nomem(err, sizeof(*n));
 	}
 	*ret = n;
 	return 0;
@@ -249,7 +250,7 @@ void drip_my_net_interrupt(struct drip_my_net *n)
 
 static int stream_error(struct drip_my_net *n, struct drip_error *err)
 {
-	if (n->error_number == ER_BINLOG_FATAL) {
+	if (n->error_number == ER_BINLOG_FATAL || n->error_number == ER_BINLOG_TWICE) {
 		bool purged = strstr(n->error_text, "purged") != NULL ||
 			      strstr(n->error_text, "Could not find first log") != NULL ||
 			      strstr(n->error_text, "not find GTID") != NULL ||

@@ -194,11 +194,6 @@ void drip_my_charset_put(const struct drip_my_cell *c, const uint8_t *p, size_t 
 	uint8_t *out;
 	size_t size;
 
-	if (n > DRIP_BUILDER_BYTES_MAX / 4) {
-		drip_my_put_failed(c, -EOVERFLOW, "mysql.value_too_large",
-				   "a text is too large to convert");
-		return;
-	}
 	out = drip_append_reserve(c->out, (int64_t)n * 4);
 	if (out == NULL) {
 		return;

@@ -71,22 +71,6 @@ static void variable(struct check *c, const char *name, char *buf, size_t size)
 	}
 }
 
-static void check_version(struct check *c)
-{
-	const char *version = mysql_get_server_info(c->m);
-	unsigned long number = mysql_get_server_version(c->m);
-
-	if (strstr(version, "MariaDB") == NULL) {
-		add(c, DRIP_LOG_WARNING, "mysql.server_version",
-		    "A snapshot takes the global read lock for a moment there.",
-		    "the server is %s; MariaDB 10.5 and newer is what this release is tested with",
-		    version);
-	} else if (number < 100500) {
-		add(c, DRIP_LOG_WARNING, "mysql.server_version", NULL,
-		    "the server is %s, older than MariaDB 10.5", version);
-	}
-}
-
 static void check_log(struct check *c)
 {
 	char value[64];
@@ -244,7 +228,6 @@ static void check_server(struct check *c, struct drip_ctx *ctx)
 	if (i->connect(object, &c->m, &err) != 0) {
 		c->report->add(c->report, DRIP_LOG_ERROR, &err);
 	} else {
-		check_version(c);
 		check_log(c);
 		check_retention(c);
 		check_grants(c);

@@ -240,9 +240,7 @@ static void put_broken(const struct drip_my_cell *c, const uint8_t *p, size_t n)
 
 void drip_my_put_utf8(const struct drip_my_cell *c, const uint8_t *p, size_t n)
 {
-	if (n > DRIP_BUILDER_BYTES_MAX / 4) {
-		drip_my_put_failed(c, -EOVERFLOW, "mysql.value_too_large", "a text is too large");
-	} else if (valid_prefix(p, n) == n) {
+	if (valid_prefix(p, n) == n) {
 		drip_append_bytes(c->out, p, (int64_t)n);
 	} else {
 		put_broken(c, p, n);
