@@ -5,9 +5,12 @@
 
 #include <dripline/dripline.h>
 #include <locale.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+
+#define ARENAS_MAX 4 /* heaps of malloc: one a thread would hold on to what a burst needed */
 
 static void print_usage(FILE *out)
 {
@@ -95,6 +98,7 @@ int main(int argc, char **argv)
 	const struct drip_command *command;
 
 	setlocale(LC_CTYPE, "C.UTF-8");
+	mallopt(M_ARENA_MAX, ARENAS_MAX);
 	signal(SIGPIPE, SIG_IGN);
 	if (argc < 2) {
 		print_usage(stderr);

@@ -112,7 +112,7 @@ int drip_batch_with_schema(const struct drip_batch *from, const struct drip_sche
 int drip_batch_with_ops(const struct drip_batch *from, uint8_t *ops, struct drip_batch **ret_batch,
 			struct drip_error *err)
 {
-	struct ArrowArray *columns, array;
+	struct ArrowArray *columns = NULL, array;
 	int rc = share_columns(from, &columns, err);
 
 	if (rc == 0) {

@@ -424,7 +424,7 @@ int drip_harness_open(struct drip_harness *h, enum drip_kind kind, const char *n
 		      const char *const *options, struct drip_instance **ret,
 		      struct drip_error *err)
 {
-	struct drip_instance *i;
+	struct drip_instance *i = NULL;
 	int rc = drip_harness_bind(h, kind, name, options, &i, err);
 
 	if (rc < 0) {
