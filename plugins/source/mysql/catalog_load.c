@@ -32,9 +32,7 @@ static int add_column(struct drip_my_table *t, MYSQL_ROW row, struct drip_error 
 				      t->name, row[0], row[1]);
 	}
 	if (drip_my_table_insert(t, t->count, &c) != 0) {
-		return drip_error_set(err, -E2BIG, "mysql.too_many_columns",
-				      "%s.%s has more than %d columns", t->database, t->name,
-				      DRIP_COLUMNS_MAX);
+		return drip_error_nomem(err, sizeof(c));
 	}
 	return 0;
 }
