@@ -243,6 +243,35 @@ TEST(refuses_what_is_not_a_local_file)
 	refuses(DRIP_OPTIONS("path", "/tmp/a.dat"), "file.unknown_format");
 	refuses(DRIP_OPTIONS("path", "/tmp/a.csv", "columns.a", "nosuch"), "columns.a");
 	refuses(DRIP_OPTIONS("path", "/tmp/a.csv", "columns.a", "int8", "keys", "b"), "keys[0]");
+	refuses(DRIP_OPTIONS("path", "/tmp/a.csv", "columns.a", "int8", "keys", "b"),
+		"file.no_column");
+	refuses(DRIP_OPTIONS("path", "/tmp/a.csv", "columns.a\"b", "int8"), "file.bad_column");
+	refuses(DRIP_OPTIONS("path", "/tmp/a.csv", "columns.a", "int8", "class", "x"),
+		"file.bad_class");
+}
+
+TEST(refuses_positions_of_others)
+{
+	struct drip_position p = drip_test_position(1);
+
+	begin();
+	REQUIRE_OK(drip_harness_open(h, DRIP_KIND_SOURCE, "file",
+				     DRIP_OPTIONS("path", path_of("*.csv")), &source, &err),
+		   &err);
+	CHECK(drip_harness_start(source, &p, &err) < 0);
+	CHECK_EQ_STR(err.code, "file.bad_position");
+	finish();
+}
+
+TEST(tells_what_cannot_be_read)
+{
+	begin();
+	put_file("a.parquet", "this is not Parquet");
+	start(DRIP_OPTIONS("path", path_of("a.parquet")), NULL);
+	CHECK(drip_harness_poll(source, DRIP_POLL_END, &err) < 0);
+	CHECK_CONTAINS(err.place, "a.parquet");
+	CHECK(strcmp(err.code, "file.unreadable") == 0 || strncmp(err.code, "duckdb.", 7) == 0);
+	finish();
 }
 
 TEST_MAIN()

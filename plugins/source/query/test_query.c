@@ -223,23 +223,73 @@ TEST(ends_a_batch_at_each_cut)
 	finish();
 }
 
-static void refuses(const char *const *options, const char *option)
+static void refuses(const char *const *options, const char *option, const char *code)
 {
 	begin();
 	execute("CREATE TABLE t (id INTEGER, name VARCHAR)");
 	restart(options, NULL);
 	CHECK(drip_harness_poll(query, DRIP_POLL_END, &err) < 0);
 	CHECK_EQ_STR(err.option, option);
+	CHECK_EQ_STR(err.code, code);
 	finish();
 }
 
 TEST(refuses_what_cannot_be_read)
 {
-	refuses(DRIP_OPTIONS("connection", "db", "table", "nosuch"), "table");
-	refuses(DRIP_OPTIONS("connection", "db", "sql", "SELEC 1"), "sql");
-	refuses(DRIP_OPTIONS("connection", "db", "table", "t", "keys", "nosuch"), "keys[0]");
-	refuses(DRIP_OPTIONS("connection", "db", "table", "t", "watermark", "name"), "watermark");
-	refuses(DRIP_OPTIONS("connection", "db", "table", "t", "class", "secret"), "class");
+	refuses(DRIP_OPTIONS("connection", "db", "table", "nosuch"), "table", "duckdb.sql");
+	refuses(DRIP_OPTIONS("connection", "db", "sql", "SELEC 1"), "sql", "duckdb.sql");
+	refuses(DRIP_OPTIONS("connection", "db", "table", "t", "keys", "nosuch"), "keys[0]",
+		"query.no_column");
+	refuses(DRIP_OPTIONS("connection", "db", "table", "t", "watermark", "name"), "watermark",
+		"query.bad_watermark");
+	refuses(DRIP_OPTIONS("connection", "db", "table", "t", "class", "secret"), "class",
+		"query.bad_class");
+}
+
+static void refuses_position(const char *const *options, const struct drip_position *p)
+{
+	begin();
+	open_query(options);
+	CHECK(drip_harness_start(query, p, &err) < 0);
+	CHECK_EQ_STR(err.code, "query.bad_position");
+	finish();
+}
+
+TEST(refuses_positions_of_others)
+{
+	struct drip_position p = drip_test_position(1);
+
+	refuses_position(DRIP_OPTIONS("connection", "db", "table", "t"), &p);
+	refuses_position(DRIP_OPTIONS("connection", "db", "table", "t", "watermark", "v"), &p);
+	p.detail_size = 48; /* as long as one without hashes, but of another version */
+	memset(p.detail, 0xff, p.detail_size);
+	refuses_position(DRIP_OPTIONS("connection", "db", "table", "t", "watermark", "v"), &p);
+}
+
+TEST(tells_where_rows_cannot_be_read)
+{
+	begin();
+	execute("CREATE TABLE t AS SELECT i AS id, CASE WHEN i = 90000 THEN 'x' ELSE '1' END AS v "
+		"FROM range(100000) t(i)");
+	restart(DRIP_OPTIONS("connection", "db", "sql", "SELECT id, v::INTEGER AS v FROM t"), NULL);
+	CHECK(drip_harness_poll(query, DRIP_POLL_END, &err) < 0);
+	CHECK(strcmp(err.code, "query.read") == 0 || strcmp(err.code, "duckdb.conversion") == 0);
+	finish();
+}
+
+TEST(stops_while_it_waits)
+{
+	begin();
+	execute("CREATE TABLE t (id INTEGER)");
+	restart(DRIP_OPTIONS("connection", "db", "table", "t", "interval", "1h"), NULL);
+	CHECK_EQ_INT(drip_harness_poll(query, DRIP_POLL_CAUGHT_UP, &err), DRIP_POLL_CAUGHT_UP);
+	drip_harness_stop(h, true);
+	CHECK_EQ_INT(((const struct drip_source_ops *)query->component->ops)
+			     ->poll(query->self, 1000, &err),
+		     -ECANCELED);
+	CHECK_EQ_STR(err.code, "query.stopped");
+	drip_harness_stop(h, false);
+	finish();
 }
 
 TEST_MAIN()

@@ -84,6 +84,38 @@ TEST(remembers_over_restarts)
 	drip_schema_unref(s);
 }
 
+/* Puts `size` bytes as the state `key`, as a damaged store would give them. */
+static void damage(const char *key, size_t size)
+{
+	static const char nonsense[64];
+
+	REQUIRE_OK(dedupe->ctx.host->state_put(&dedupe->ctx, key, nonsense, size, &err), &err);
+}
+
+static void refuses_state(const char *key, size_t size)
+{
+	struct drip_schema *s = drip_test_schema("t", "id int64");
+
+	open_dedupe(NULL);
+	process(s, "r|1\n");
+	CHECK_OK(drip_harness_flush(dedupe, &err), &err);
+	damage(key, size);
+	drip_harness_close(dedupe);
+	CHECK(drip_harness_open(h, DRIP_KIND_TRANSFORM, "dedupe", NULL, &dedupe, &err) < 0);
+	CHECK_EQ_STR(err.code, "dedupe.bad_state");
+	dedupe = NULL;
+	finish();
+	drip_schema_unref(s);
+}
+
+TEST(refuses_damaged_state)
+{
+	refuses_state("window", 5);
+	refuses_state("segment-0", 5);
+	refuses_state("segment-0", 40);
+	refuses_state("segment-0", 16); /* whole, but without its row */
+}
+
 TEST(forgets_where_the_keys_change)
 {
 	struct drip_schema *s = drip_test_schema("t", "id int64, n int64");

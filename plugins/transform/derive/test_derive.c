@@ -132,6 +132,20 @@ TEST(refuses_with_the_expression_at_fault)
 	refuses("columns.b", "nosuch + 1", "columns.b");
 	refuses("columns.b", "sum(a)", "columns.b");
 	refuses("columns.id", "a", "columns.id");
+	CHECK_EQ_STR(err.code, "derive.key");
+	refuses("columns.", "a", "columns");
+	CHECK_EQ_STR(err.code, "derive.bad_name");
+}
+
+TEST(refuses_expressions_that_lose_rows)
+{
+	struct drip_schema *s = drip_test_schema("t", "id int64 key, a int32");
+
+	open_derive(DRIP_OPTIONS("columns.b", "unnest(range(a))"));
+	CHECK(drip_harness_process(derive, drip_test_batch(s, "i|1|2\ni|2|3\n"), &err) < 0);
+	CHECK_EQ_STR(err.code, "derive.rows_lost");
+	close_derive();
+	drip_schema_unref(s);
 }
 
 TEST(passes_control_batches_with_the_new_schema)

@@ -222,32 +222,36 @@ TEST(reads_slices)
 	drip_schema_unref(s);
 }
 
-static void refuses_options(const char *const *options, const char *code)
+static void refuses_options(const char *const *options, const char *part, const char *code)
 {
 	h = drip_harness_create(test_argv[1]);
 	CHECK(drip_harness_open(h, DRIP_KIND_TRANSFORM, "quality", options, &quality, &err) < 0);
+	CHECK_CONTAINS(drip_harness_findings(h), part);
 	CHECK_CONTAINS(drip_harness_findings(h), code);
 	drip_harness_destroy(h);
 }
 
 TEST(refuses_rules_that_make_no_sense)
 {
-	refuses_options(DRIP_OPTIONS("rules[0].rule", "not_null"), "rules[0].columns");
+	refuses_options(DRIP_OPTIONS("rules[0].rule", "not_null"), "rules[0].columns",
+			"quality.bad_rule");
 	refuses_options(DRIP_OPTIONS("rules[0].rule", "range", "rules[0].columns", "a"),
-			"rules[0].min");
+			"rules[0].min", "quality.bad_rule");
 	refuses_options(DRIP_OPTIONS("rules[0].rule", "set", "rules[0].columns", "a"),
-			"rules[0].values");
+			"rules[0].values", "quality.bad_rule");
 	refuses_options(DRIP_OPTIONS("rules[0].rule", "pattern", "rules[0].columns", "a",
 				     "rules[0].pattern", "("),
-			"quality.bad_pattern");
+			"rules[0].pattern", "quality.bad_pattern");
 	refuses_options(DRIP_OPTIONS("rules[0].rule", "row_count", "rules[0].min", "1",
 				     "rules[0].action", "dead-letter"),
-			"rules[0].action");
+			"rules[0].action", "quality.bad_rule");
+	refuses_options(DRIP_OPTIONS("rules[0].rule", "row_count", "rules[0].min", "-1"),
+			"rules[0].min", "quality.bad_rule");
 	refuses_options(DRIP_OPTIONS("rules[0].rule", "freshness", "rules[0].columns", "a"),
-			"rules[0].max_age");
+			"rules[0].max_age", "quality.bad_rule");
 }
 
-static void refuses_table(const char *const *options, const char *option)
+static void refuses_table(const char *const *options, const char *option, const char *code)
 {
 	struct drip_schema *s = drip_test_schema("t", "a int32, b utf8");
 	struct drip_negotiated n = {.struct_size = sizeof(n)};
@@ -255,6 +259,7 @@ static void refuses_table(const char *const *options, const char *option)
 	open_quality(options);
 	CHECK(drip_harness_negotiate(quality, s, &n, &err) < 0);
 	CHECK_EQ_STR(err.option, option);
+	CHECK_EQ_STR(err.code, code);
 	finish();
 	drip_schema_unref(s);
 }
@@ -263,13 +268,16 @@ TEST(refuses_tables_that_do_not_fit)
 {
 	refuses_table(DRIP_OPTIONS("rules[0].rule", "not_null", "rules[0].columns", "a",
 				   "rules[0].columns", "c"),
-		      "rules[0].columns[1]");
+		      "rules[0].columns[1]", "quality.no_column");
 	refuses_table(DRIP_OPTIONS("rules[0].rule", "range", "rules[0].columns", "a",
 				   "rules[0].max", "x"),
-		      "rules[0].max");
+		      "rules[0].max", "quality.bad_limit");
+	refuses_table(DRIP_OPTIONS("rules[0].rule", "set", "rules[0].columns", "a",
+				   "rules[0].values", "x"),
+		      "rules[0].values", "quality.bad_limit");
 	refuses_table(DRIP_OPTIONS("rules[0].rule", "range", "rules[0].columns", "b",
 				   "rules[0].max", "x"),
-		      "rules[0].columns[0]");
+		      "rules[0].columns[0]", "quality.bad_type");
 }
 
 TEST_MAIN()
