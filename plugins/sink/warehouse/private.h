@@ -75,7 +75,6 @@ struct wh_target {
 	bool direct;      /* mirror: rows of a first load go straight in */
 	bool staged;      /* the stage exists, in this transaction */
 	bool dirty;       /* rows of this transaction are in the table: it cannot be altered */
-	struct drip_schema *pending; /* to be prepared for before the next transaction */
 	int64_t stage_rows;
 	uint64_t stage_batches;
 	int64_t next_surrogate; /* 0: not known */
@@ -192,5 +191,7 @@ int wh_begin(struct wh *wh, struct drip_error *err);
 /* Commits before the epoch's end, with the positions reached: all at transaction boundaries. The
  * next transaction is begun. -EAGAIN: not at a boundary, nothing was done. */
 int wh_commit_early(struct wh *wh, struct drip_error *err);
+/* Rolls back and forgets all that the transaction did; the session is closed. */
+void wh_give_up(struct wh *wh);
 
 #endif

@@ -17,7 +17,6 @@ static void target_destroy(struct wh_target *t)
 		free(t->keys[i]);
 	}
 	drip_schema_unref(t->columns);
-	drip_schema_unref(t->pending);
 	free(t);
 }
 
@@ -274,7 +273,8 @@ static int plan_column(struct wh *wh, struct wh_target *t, const struct drip_col
 /*
  * A table that holds rows of the open transaction cannot be altered. Databases end a transaction
  * before DDL, so what came so far can be committed, at the position that was reached. Where it
- * cannot, the epoch is given up, the table is altered first, and the host replays the epoch.
+ * cannot, the transaction is given up and the table altered by itself: the error makes the host
+ * write the epoch again, which then finds the table as it is wanted.
  */
 static int make_clean(struct wh *wh, struct wh_target *t, const struct drip_schema *wanted,
 		      struct drip_error *err)
@@ -288,12 +288,18 @@ static int make_clean(struct wh *wh, struct wh_target *t, const struct drip_sche
 	if (rc != -EAGAIN) {
 		return rc;
 	}
-	drip_schema_unref(t->pending);
-	t->pending = drip_schema_ref(wanted);
+	wh_give_up(wh);
+	rc = wh_session(wh, err);
+	if (rc == 0) {
+		rc = wh_target_prepare(wh, t, wanted, err);
+	}
+	if (rc != 0) {
+		return rc;
+	}
 	drip_error_set_retryable(err, -EAGAIN, "warehouse.alter_after_rows",
 				 "could not alter table %s.%s in the middle of a transaction",
 				 wh->config->schema, t->name);
-	drip_error_hint(err, "The epoch is written again, after the table is altered.");
+	drip_error_hint(err, "It is altered by now, and the epoch is written again.");
 	return -EAGAIN;
 }
 

@@ -157,27 +157,6 @@ static void maintain(struct wh *wh)
 	}
 }
 
-/* What an epoch that was given up could not alter, in transactions of its own. */
-static int prepare_pending(struct wh *wh, struct drip_error *err)
-{
-	int rc = 0;
-
-	for (struct wh_target *t = wh->targets; t != NULL && rc == 0; t = t->next) {
-		struct drip_schema *pending = t->pending;
-
-		if (pending == NULL) {
-			continue;
-		}
-		rc = wh_target_prepare(wh, t, pending, err);
-		if (rc == 0) {
-			t->pending = NULL;
-			drip_schema_unref(pending);
-			maintain(wh);
-		}
-	}
-	return rc;
-}
-
 int wh_begin(struct wh *wh, struct drip_error *err)
 {
 	int rc;
@@ -195,9 +174,6 @@ int wh_begin(struct wh *wh, struct drip_error *err)
 
 		rc = wh_positions_load(wh, &positions, &count, err);
 		free(positions);
-	}
-	if (rc == 0) {
-		rc = prepare_pending(wh, err);
 	}
 	if (rc == 0) {
 		rc = wh->sql->begin(wh->session, err);
@@ -320,10 +296,8 @@ static int sink_open(struct drip_ctx *ctx, const void *config, void **ret_self,
 	return 0;
 }
 
-static int sink_abort(void *self, struct drip_error *err)
+void wh_give_up(struct wh *wh)
 {
-	struct wh *wh = self;
-
 	wh_sources_reset(wh);
 	wh_targets_forget(wh);
 	drip_text_clear(&wh->text);
@@ -334,15 +308,20 @@ static int sink_abort(void *self, struct drip_error *err)
 	if (wh->session != NULL) {
 		close_session(wh);
 	}
+}
+
+static int sink_abort(void *self, struct drip_error *err)
+{
+	(void)err;
+	wh_give_up(self);
 	return 0;
 }
 
 static void sink_close(void *self)
 {
 	struct wh *wh = self;
-	int ignored = sink_abort(wh, NULL);
 
-	(void)ignored;
+	wh_give_up(wh);
 	wh->ctx->host->connection_put(wh->ctx, wh->config->connection.name, DRIP_SQL_INTERFACE,
 				      wh->object);
 	destroy(wh);

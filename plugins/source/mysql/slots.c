@@ -114,10 +114,16 @@ int drip_my_schema_make(const struct drip_my_source *s, const struct drip_my_tab
 	return drip_schema_builder_build(&b, ret, err);
 }
 
+/* All rows that wait are of ended transactions: a sink may commit before what follows. */
+static bool between_transactions(const struct drip_my_source *s)
+{
+	return s->at.phase == DRIP_MY_PHASE_LOG && s->at.row == 0;
+}
+
 int drip_my_slot_set(struct drip_my_source *s, struct drip_my_slot *slot,
 		     const struct drip_my_table *t, struct drip_error *err)
 {
-	int rc = slot->builder.rows > 0 ? drip_my_flush(s, false, err) : 0;
+	int rc = slot->builder.rows > 0 ? drip_my_flush(s, between_transactions(s), err) : 0;
 
 	if (rc != 0) {
 		return rc;
@@ -226,7 +232,7 @@ int drip_my_emit_control(struct drip_my_source *s, enum drip_batch_kind kind,
 			 const struct drip_schema *schema, bool boundary, struct drip_error *err)
 {
 	struct drip_batch *batch;
-	int rc = s->pending_rows > 0 ? drip_my_flush(s, false, err) : 0;
+	int rc = s->pending_rows > 0 ? drip_my_flush(s, between_transactions(s), err) : 0;
 
 	if (rc == 0) {
 		rc = drip_batch_create_control(kind, schema, &batch, err);
