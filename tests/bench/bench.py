@@ -65,7 +65,7 @@ class Bench:
 
     def pipeline(self, name, source, sink):
         """Writes a pipeline with a state folder of its own; the path of the file."""
-        os.makedirs(self.path(name), exist_ok=True)
+        os.makedirs(self.path(name, "state"), exist_ok=True)
         path = self.path(name, "pipeline.yaml")
         with open(path, "w", encoding="utf-8") as out:
             out.write(
@@ -82,7 +82,8 @@ class Bench:
 
     def run(self, path, bounded=False):
         """Seconds of one run to its end."""
-        command = [self.dripline, "run", path] + ([] if bounded else ["--until", "caught-up"])
+        state = os.path.join(os.path.dirname(path), "state")
+        command = [self.dripline, "run", path, "--state", state] + ([] if bounded else ["--until", "caught-up"])
         start = time.monotonic()
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, errors="replace", check=False,
@@ -128,7 +129,9 @@ class Bench:
         path = self.pipeline("generate", GENERATE % (self.rows * 2), SINKS["blackhole"])
 
         def once():
-            shutil.rmtree(self.path("generate", "state"), ignore_errors=True)
+            for name in os.listdir(self.path("generate", "state")):
+                if name.startswith("dripline.db"):
+                    os.unlink(self.path("generate", "state", name))
             return self.run(path, bounded=True)
 
         _, built = self.reference("build", str(self.rows * 2))
@@ -182,9 +185,8 @@ class Bench:
                 self.forget("snapshot_" + sink)
                 self.pipeline("snapshot_" + sink, source, SINKS[sink])
                 # What an installed program has: its plugins were looked at before.
-                os.makedirs(self.path("snapshot_" + sink, "state"))
                 shutil.copy(self.path("stream_" + sink, "state", "plugins.cache"),
-                            self.path("snapshot_" + sink, "state", "plugins.cache"))
+                            self.path("snapshot_" + sink, "state"))
                 return self.run(path)
 
             name = "snapshot_to_" + ("warehouse" if sink == "append" else sink)
