@@ -273,6 +273,19 @@ static int harden(struct drip_duck *duck, struct drip_error *err)
 	return rc;
 }
 
+static int open_failed(const char *reason, const char *doing, struct drip_error *err)
+{
+	int rc = drip_duck_error(NULL, reason, doing, err);
+	const char *names = reason != NULL ? strstr(reason, "not recognized: ") : NULL;
+
+	if (names != NULL) {
+		rc = drip_error_set(err, -EINVAL, "duckdb.bad_setting", "DuckDB does not know %s",
+				    names + strlen("not recognized: "));
+		drip_error_option(err, "settings");
+	}
+	return rc;
+}
+
 static int open_database(struct drip_duck *duck, struct drip_error *err)
 {
 	duckdb_config settings = NULL;
@@ -288,7 +301,7 @@ static int open_database(struct drip_duck *duck, struct drip_error *err)
 	    duckdb_open_ext(duck->real_path, &duck->database, settings, &reason) != DuckDBSuccess) {
 		snprintf(doing, sizeof(doing), "open %s",
 			 duck->real_path != NULL ? duck->real_path : "an in-memory database");
-		rc = drip_duck_error(NULL, reason, doing, err);
+		rc = open_failed(reason, doing, err);
 		duck->database = NULL;
 	}
 	duckdb_free(reason);

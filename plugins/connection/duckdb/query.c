@@ -84,7 +84,7 @@ static int describe(duckdb_prepared_statement statement, const char **casts, boo
 
 	*ret_foreign = false;
 	if (count == 0 || count > DRIP_COLUMNS_MAX) {
-		return drip_error_set(err, -EINVAL, "duckdb.no_result",
+		return drip_error_set(err, -EINVAL, "duckdb.not_a_query",
 				      count == 0 ? "the statement gives no rows"
 						 : "the result has more than %d columns",
 				      DRIP_COLUMNS_MAX);

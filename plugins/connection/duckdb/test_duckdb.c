@@ -6,199 +6,6 @@
 #include <errno.h>
 #include <unistd.h>
 
-static struct duck_fixture f;
-static const struct drip_sql *sql;
-static void *session;
-
-static void setup(const char *path)
-{
-	struct drip_error err = DRIP_ERROR_INIT;
-
-	fixture_open(&f, test_argv[1], path);
-	sql = f.sql;
-	REQUIRE_OK(sql->session_open(f.self, &session, &err), &err);
-}
-
-static void teardown(void)
-{
-	sql->session_close(session);
-	fixture_close(&f);
-}
-
-static struct drip_column column(const char *name, enum drip_type type)
-{
-	return (struct drip_column){
-		.struct_size = sizeof(struct drip_column),
-		.name = name,
-		.type = type,
-		.flags = DRIP_COLUMN_NULLABLE,
-		.precision = type == DRIP_TYPE_DECIMAL ? 12 : 0,
-		.scale = type == DRIP_TYPE_DECIMAL ? 2 : 0,
-	};
-}
-
-#define ALL_TYPES 26
-
-static struct drip_schema *all_types(void)
-{
-	static const int decimals[5][2] = {{4, 1}, {9, 3}, {18, 4}, {38, 10}, {12, 0}};
-	struct drip_error err = DRIP_ERROR_INIT;
-	struct drip_schema_builder b;
-	struct drip_schema *schema;
-	struct drip_column c;
-	char name[32];
-
-	drip_schema_builder_init(&b, "db", "everything");
-	for (int type = DRIP_TYPE_BOOL; type <= DRIP_TYPE_UUID; type++) {
-		snprintf(name, sizeof(name), "c%d", type);
-		c = column(name, (enum drip_type)type);
-		drip_schema_builder_add(&b, &c);
-	}
-	for (int i = 0; i < 5; i++) {
-		snprintf(name, sizeof(name), "d%d", i);
-		c = column(name, DRIP_TYPE_DECIMAL);
-		c.precision = decimals[i][0];
-		c.scale = decimals[i][1];
-		drip_schema_builder_add(&b, &c);
-	}
-	REQUIRE_OK(drip_schema_builder_build(&b, &schema, &err), &err);
-	return schema;
-}
-
-/* A text of each type for row `n`; NULL: null. */
-static const char *sample(const struct drip_column *c, int64_t n, char *buf, size_t size)
-{
-	int64_t v = (n * 7919) % 100;
-
-	if ((n + c->name[1]) % 5 == 0) {
-		return NULL;
-	}
-	switch (c->type) {
-	case DRIP_TYPE_BOOL:
-		return n % 3 == 0 ? "true" : "false";
-	case DRIP_TYPE_FLOAT32:
-	case DRIP_TYPE_FLOAT64:
-		snprintf(buf, size, "%lld.5", (long long)v);
-		return buf;
-	case DRIP_TYPE_DECIMAL:
-		if (c->scale == 0) {
-			snprintf(buf, size, "-%lld", (long long)v);
-		} else {
-			snprintf(buf, size, "-%lld.%0*d", (long long)v, c->scale, (int)(v % 10));
-		}
-		return buf;
-	case DRIP_TYPE_UTF8:
-		snprintf(buf, size,
-			 n % 2 == 0 ? "short%lld" : "a longer text, gr\xc3\xbc\xc3\x9f %lld",
-			 (long long)v);
-		return buf;
-	case DRIP_TYPE_BINARY:
-		snprintf(buf, size, "ff00%02x", (int)v);
-		return buf;
-	case DRIP_TYPE_DATE:
-		snprintf(buf, size, "20%02lld-02-28", (long long)v);
-		return buf;
-	case DRIP_TYPE_TIME:
-		snprintf(buf, size, "23:59:%02lld.000123", (long long)(v % 60));
-		return buf;
-	case DRIP_TYPE_TIMESTAMP:
-		snprintf(buf, size, "19%02lld-12-31T23:59:59.999999", (long long)v);
-		return buf;
-	case DRIP_TYPE_TIMESTAMP_UTC:
-		snprintf(buf, size, "20%02lld-12-31T23:59:59.5Z", (long long)v);
-		return buf;
-	case DRIP_TYPE_DURATION:
-		snprintf(buf, size, "%lld", (long long)(v * 1000));
-		return buf;
-	case DRIP_TYPE_JSON:
-		snprintf(buf, size, "{\"a\": [%lld, null]}", (long long)v);
-		return buf;
-	case DRIP_TYPE_UUID:
-		snprintf(buf, size, "%08llx-1234-5678-9abc-def012345678",
-			 (unsigned long long)v << 25);
-		return buf;
-	default:
-		snprintf(buf, size, "%lld", (long long)v);
-		return buf;
-	}
-}
-
-static struct drip_batch *make_rows(const struct drip_schema *schema, int64_t rows, bool changes)
-{
-	struct drip_error err = DRIP_ERROR_INIT;
-	struct drip_builder b;
-	struct drip_batch *batch;
-	char buf[128];
-
-	REQUIRE_OK(drip_builder_init(&b, schema, &err), &err);
-	for (int64_t n = 0; n < rows; n++) {
-		for (uint32_t i = 0; i < schema->columns_count; i++) {
-			const struct drip_column *c = drip_schema_column(schema, i);
-			const char *text = sample(c, n, buf, sizeof(buf));
-
-			if (text == NULL) {
-				drip_append_null(&b.columns[i]);
-			} else if (c->type == DRIP_TYPE_DURATION) {
-				drip_append_i64(&b.columns[i], strtoll(text, NULL, 10));
-			} else {
-				REQUIRE_OK(drip_append_text(&b.columns[i], c, text,
-							    (int64_t)strlen(text), &err),
-					   &err);
-			}
-		}
-		drip_builder_row(&b, changes && n % 2 ? DRIP_OP_UPDATE : DRIP_OP_INSERT);
-	}
-	REQUIRE_OK(drip_builder_build(&b, &batch, &err), &err);
-	drip_builder_finish(&b);
-	return batch;
-}
-
-static void create_table(const struct drip_schema *schema, const char *name, const char *more)
-{
-	const struct drip_sql_dialect *dialect = sql->dialect(f.self);
-	struct drip_text t = {0};
-	char type[64];
-
-	drip_text_puts(&t, "CREATE TABLE ");
-	drip_text_puts(&t, name);
-	for (uint32_t i = 0; i < schema->columns_count; i++) {
-		const struct drip_column *c = drip_schema_column(schema, i);
-
-		REQUIRE(dialect->type_name(c, type, sizeof(type)) == 0);
-		drip_text_puts(&t, i == 0 ? "(" : ", ");
-		drip_text_puts(&t, c->name);
-		drip_text_puts(&t, " ");
-		drip_text_puts(&t, type);
-	}
-	drip_text_puts(&t, more);
-	drip_text_put(&t, ")", 2);
-	fixture_execute(sql, session, t.data);
-	drip_text_finish(&t);
-}
-
-static void ingest(const struct drip_batch *batch, const char *table, const char *op,
-		   const char *seq)
-{
-	struct drip_error err = DRIP_ERROR_INIT;
-	struct drip_sql_ingest *in;
-
-	REQUIRE_OK(sql->ingest_open(session, NULL, table, batch->schema, op, seq, &in, &err), &err);
-	REQUIRE_OK(sql->ingest_write(in, batch, &err), &err);
-	REQUIRE_OK(sql->ingest_close(in, &err), &err);
-}
-
-static char *batch_rows(const struct drip_batch *batch)
-{
-	struct drip_text text = {0};
-
-	for (int64_t i = 0; i < batch->rows; i++) {
-		drip_text_json_row(&text, batch, i, NULL);
-		drip_text_puts(&text, "\n");
-	}
-	drip_text_put(&text, "", 1);
-	return text.data;
-}
-
 TEST(every_type_comes_back_as_it_went_in)
 {
 	struct drip_schema *schema = all_types(), *seen = NULL;
@@ -594,7 +401,8 @@ TEST(a_stream_ends_when_the_session_goes_on)
 	REQUIRE(stream.get_next(&stream, &array) == 0);
 	array.release(&array);
 	fixture_execute(sql, session, "CREATE TABLE t(x INTEGER)");
-	CHECK_EQ_INT(stream.get_next(&stream, &array), ECANCELED);
+	CHECK_EQ_INT(stream.get_next(&stream, &array), ECANCELED); /* duckdb.stream_ended */
+	CHECK(strstr(stream.get_last_error(&stream), "another statement") != NULL);
 	stream.release(&stream);
 	drip_schema_unref(schema);
 	teardown();
@@ -635,6 +443,211 @@ TEST(a_missing_folder_is_retryable)
 	CHECK_EQ_INT(x.ops->open(&x.ctx, &x.config, &x.self, &err), -ENOENT);
 	CHECK_EQ_STR(err.code, "duckdb.open_failed");
 	CHECK(err.retryable);
+}
+
+TEST(every_kind_of_failure_has_its_code)
+{
+	static const struct {
+		const char *text, *code;
+		int rc;
+		bool retryable;
+	} cases[] = {
+		{"INTERRUPT Error: Interrupted!", "duckdb.interrupted", -ECANCELED, false},
+		{"FATAL Error: Failed: database has been invalidated", "duckdb.instance_invalid",
+		 -EIO, true},
+		{"INTERNAL Error: Attempted to access index 5", "duckdb.instance_invalid", -EIO,
+		 true},
+		{"Out of Memory Error: failed to pin block", "duckdb.out_of_memory", -ENOMEM, true},
+		{"Out of Memory Error: failed to offload data block", "duckdb.out_of_memory",
+		 -ENOMEM, true},
+		{"IO Error: Could not write file: No space left on device", "duckdb.disk_full",
+		 -ENOSPC, true},
+		{"TransactionContext Error: Failed to commit: IO Error: No space left on device",
+		 "duckdb.disk_full", -ENOSPC, true},
+		{"IO Error: Could not set lock on file \"x\": Conflicting lock is held",
+		 "duckdb.locked", -EBUSY, true},
+		{"IO Error: Cannot open file: Permission denied", "duckdb.io_error", -EACCES, true},
+		{"Constraint Error: Duplicate key", "duckdb.constraint", -EEXIST, false},
+		{"Binder Error: no", "duckdb.sql", -EINVAL, false},
+	};
+	struct drip_duck duck = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	struct drip_duck_session s = {.duck = &duck, .in_transaction = true};
+
+	for (size_t i = 0; i < DRIP_COUNT(cases); i++) {
+		struct drip_error err = DRIP_ERROR_INIT;
+
+		s.failed = duck.invalid = false;
+		CHECK_EQ_INT(drip_duck_error(&s, cases[i].text, "run SQL", &err), cases[i].rc);
+		CHECK_EQ_STR(err.code, cases[i].code);
+		CHECK_EQ_INT(err.retryable, cases[i].retryable);
+		CHECK(s.failed);
+		CHECK_EQ_INT(duck.invalid, strcmp(cases[i].code, "duckdb.instance_invalid") == 0);
+	}
+}
+
+TEST(an_invalid_instance_opens_anew_once_nobody_holds_it)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	void *other;
+
+	setup(":memory:");
+	((struct drip_duck *)f.self)->invalid = true;
+	CHECK_EQ_INT(sql->session_open(f.self, &other, &err), -EBUSY);
+	CHECK_EQ_STR(err.code, "duckdb.instance_invalid");
+	CHECK(err.retryable);
+	sql->session_close(session);
+	REQUIRE_OK(sql->session_open(f.self, &session, &err), &err);
+	CHECK_EQ_INT(fixture_number(sql, session, "SELECT 7::BIGINT AS n"), 7);
+	teardown();
+}
+
+static int count_findings;
+
+static void add_finding(struct drip_report *report, enum drip_log_level severity,
+			const struct drip_error *finding)
+{
+	count_findings++;
+	CHECK_EQ_STR(finding->code, report->private_data);
+}
+
+TEST(options_are_checked)
+{
+	struct drip_report report = {.struct_size = sizeof(report), .add = add_finding};
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_pair pair = {"nonsense", "1"};
+	struct duck_fixture x;
+
+	fixture_load(&x, test_argv[1], ":memory:");
+	x.config.read_only = true;
+	report.private_data = (void *)(uintptr_t) "duckdb.read_only_memory";
+	CHECK_EQ_INT(x.ops->check(&x.ctx, &x.config, false, &report, &err), 0);
+	CHECK_EQ_INT(count_findings, 1);
+	x.config.read_only = false;
+	x.config.settings = (struct drip_pairs){&pair, 1};
+	CHECK_EQ_INT(x.ops->open(&x.ctx, &x.config, &x.self, &err), -EINVAL);
+	CHECK_EQ_STR(err.code, "duckdb.bad_setting");
+	CHECK_EQ_STR(err.option, "settings");
+}
+
+TEST(external_access_can_be_shut)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct duck_fixture x;
+	void *s;
+
+	fixture_load(&x, test_argv[1], ":memory:");
+	x.config.external_access = false;
+	REQUIRE_OK(x.ops->open(&x.ctx, &x.config, &x.self, &err), &err);
+	sql = x.ops->interface(x.self, DRIP_SQL_INTERFACE);
+	REQUIRE_OK(sql->session_open(x.self, &s, &err), &err);
+	CHECK_EQ_INT(sql->execute(s, "SELECT * FROM read_csv('/etc/passwd')", NULL, &err), -EACCES);
+	CHECK_EQ_STR(err.code, "duckdb.not_permitted");
+	CHECK(sql->execute(s, "SET enable_external_access = true", NULL, &err) < 0);
+	sql->session_close(s);
+	x.ops->close(x.self);
+}
+
+TEST(statements_that_cannot_be_used_say_why)
+{
+	struct drip_schema *schema = two_columns(), *out = NULL;
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct ArrowArrayStream stream;
+
+	setup(":memory:");
+	CHECK_EQ_INT(
+		sql->execute(session, "COPY (SELECT 1 AS x) TO '/nonexistent/x.csv'", NULL, &err),
+		-EIO);
+	CHECK_EQ_STR(err.code, "duckdb.io_error");
+	CHECK_EQ_INT(sql->table_schema(session, NULL, "missing", &out, &err), -ENOENT);
+	CHECK_EQ_STR(err.code, "duckdb.no_table");
+	CHECK_EQ_INT(sql->query(session, "SELECT ?::INT AS x", NULL, &out, &stream, &err), -EINVAL);
+	CHECK_EQ_STR(err.code, "duckdb.parameters");
+	CHECK_EQ_INT(sql->query(session, "COMMIT", NULL, &out, &stream, &err), -EINVAL);
+	CHECK_EQ_STR(err.code, "duckdb.transaction_statement");
+	CHECK_EQ_INT(sql->infer(f.self, "EXPLAIN SELECT 1", "input", schema, &out, &err), -EINVAL);
+	CHECK_EQ_STR(err.code, "duckdb.not_a_query");
+	drip_schema_unref(schema);
+	teardown();
+}
+
+TEST(values_that_do_not_fit_are_refused)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_column c = column("u", DRIP_TYPE_UUID);
+	struct drip_schema_builder sb;
+	struct drip_schema *schema;
+	struct drip_sql_ingest *in;
+	struct drip_builder b;
+	struct drip_batch *batch;
+
+	setup(":memory:");
+	drip_schema_builder_init(&sb, "", "t");
+	drip_schema_builder_add(&sb, &c);
+	REQUIRE_OK(drip_schema_builder_build(&sb, &schema, &err), &err);
+	create_table(schema, "t", "");
+	REQUIRE_OK(drip_builder_init(&b, schema, &err), &err);
+	drip_append_bytes(&b.columns[0], "not-a-uuid", 10);
+	drip_builder_row(&b, DRIP_OP_INSERT);
+	REQUIRE_OK(drip_builder_build(&b, &batch, &err), &err);
+	REQUIRE_OK(sql->ingest_open(session, NULL, "t", schema, NULL, NULL, &in, &err), &err);
+	CHECK_EQ_INT(sql->ingest_write(in, batch, &err), -EINVAL);
+	CHECK_EQ_STR(err.code, "duckdb.value_invalid");
+	CHECK(sql->ingest_close(in, &err) < 0);
+	drip_builder_finish(&b);
+	drip_batch_unref(batch);
+	drip_schema_unref(schema);
+	teardown();
+}
+
+/* Prepared once and kept, the query still sees the column that another session adds: what would be
+ * duckdb.table_changed is prepared anew. */
+TEST(a_prepared_query_follows_its_table)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	void *other;
+	char *rows;
+
+	setup(":memory:");
+	REQUIRE_OK(sql->session_open(f.self, &other, &err), &err);
+	fixture_execute(sql, other, "CREATE TABLE t AS SELECT 1::INTEGER AS a");
+	rows = fixture_rows(sql, session, "SELECT * FROM t");
+	CHECK_EQ_STR(rows, "{\"a\":1}\n");
+	free(rows);
+	fixture_execute(sql, other, "ALTER TABLE t ADD COLUMN b VARCHAR");
+	fixture_execute(sql, other, "ALTER TABLE t ALTER COLUMN a SET DATA TYPE VARCHAR");
+	rows = fixture_rows(sql, session, "SELECT * FROM t");
+	CHECK_EQ_STR(rows, "{\"a\":\"1\",\"b\":null}\n");
+	free(rows);
+	sql->session_close(other);
+	teardown();
+}
+
+static int long_rc;
+static struct drip_error long_err = DRIP_ERROR_INIT;
+
+static void *run_long(void *data)
+{
+	long_rc = sql->execute(session,
+			       "SELECT count(*) FROM range(100000000000) t(x) WHERE x % 7 = 3",
+			       NULL, &long_err);
+	__atomic_store_n((bool *)data, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+TEST(a_running_statement_can_be_interrupted)
+{
+	bool done = false;
+	pthread_t thread;
+
+	setup(":memory:");
+	REQUIRE(pthread_create(&thread, NULL, run_long, &done) == 0);
+	while (!__atomic_load_n(&done, __ATOMIC_ACQUIRE)) {
+		sql->interrupt(session);
+	}
+	pthread_join(thread, NULL);
+	CHECK_EQ_INT(long_rc, -ECANCELED);
+	CHECK_EQ_STR(long_err.code, "duckdb.interrupted");
+	teardown();
 }
 
 TEST_MAIN()

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The lake sink: what is published, when and where; failures; and death at each failpoint. */
+#include "private.h"
+
 #include <dripline/check.h>
 #include <dripline/test.h>
 #include <dripline/text.h>
@@ -426,6 +428,80 @@ TEST(names_cannot_leave_the_lake)
 	remove_root();
 	drip_schema_unref(bad);
 	drip_schema_unref(evil);
+}
+
+TEST(a_full_disk_is_told_from_other_failures)
+{
+	CHECK_EQ_INT(lake_error(&err, -ENOSPC, "write", "x"), -ENOSPC);
+	CHECK_EQ_STR(err.code, "lake.disk_full");
+	CHECK(err.retryable);
+	CHECK_EQ_INT(lake_error(&err, -EACCES, "write", "x"), -EACCES);
+	CHECK_EQ_STR(err.code, "lake.io");
+}
+
+TEST(a_column_of_days_must_exist_and_be_sane)
+{
+	struct drip_schema *s = drip_test_schema("t", "made date");
+	struct drip_negotiated n = {.struct_size = sizeof(n)};
+	const struct drip_sink_ops *ops;
+	struct drip_position p = drip_test_position(1);
+	struct drip_text rows = {0};
+	char line[32];
+
+	make_root();
+	open_sink(DRIP_OPTIONS("root", root, "day_column", "missing"));
+	CHECK_EQ_INT(drip_harness_negotiate(sink, s, &n, &err), -EINVAL);
+	CHECK_EQ_STR(err.code, "lake.no_day_column");
+	close_sink();
+	open_sink(DRIP_OPTIONS("root", root, "day_column", "made"));
+	for (int i = 0; i < 12000; i++) {
+		snprintf(line, sizeof(line), "i|%04d-%02d-%02d\n", 1900 + i / 336, 1 + i / 28 % 12,
+			 1 + i % 28);
+		drip_text_puts(&rows, line);
+	}
+	drip_text_put(&rows, "", 1);
+	write_rows(s, rows.data, DAY1);
+	drip_text_finish(&rows);
+	ops = sink->component->ops;
+	CHECK_EQ_INT(ops->commit(sink->self,
+				 &(struct drip_epoch){.struct_size = sizeof(struct drip_epoch),
+						      .number = 1,
+						      .positions = &p,
+						      .positions_count = 1},
+				 &err),
+		     -E2BIG);
+	CHECK_EQ_STR(err.code, "lake.days");
+	close_sink();
+	remove_root();
+	drip_schema_unref(s);
+}
+
+/* Another file in the place of a segment: its rows are counted before they are published. */
+TEST(a_segment_that_was_exchanged_is_noticed)
+{
+	struct drip_schema *s = drip_test_schema("shop.orders", ORDERS);
+	char *names, *second, from[160], to[160];
+
+	make_root();
+	open_sink(DRIP_OPTIONS("root", root));
+	write_rows(s, "i|1|a|1.00|NULL\n", DAY1);
+	commit(1, false);
+	write_rows(s, "i|2|b|1.00|NULL\ni|3|c|1.00|NULL\n", DAY1);
+	commit(2, false);
+	names = query("SELECT file FROM glob('%/.dripline/*/*.parquet') t(file) ORDER BY file");
+	second = strchr(names, '\n');
+	REQUIRE(second != NULL);
+	snprintf(from, sizeof(from), "%.*s", (int)(second - names), names);
+	snprintf(to, sizeof(to), "%.*s", (int)strcspn(second + 1, "\n"), second + 1);
+	free(names);
+	CHECK_EQ_INT(unlink(to), 0);
+	CHECK_EQ_INT(link(from, to), 0);
+	CHECK_EQ_INT(try_commit(3, true), -EIO);
+	CHECK_EQ_STR(err.code, "lake.rows_differ");
+	CHECK_QUERY(VISIBLE, "0\n");
+	close_sink();
+	remove_root();
+	drip_schema_unref(s);
 }
 
 /* Runs epochs from the stored position on until the failpoint, and dies there. */

@@ -348,6 +348,7 @@ TEST(a_table_is_altered_before_the_epoch_is_replayed)
 		rc = drip_harness_write(sink, drip_test_batch(two, "i|3|30|x\n"), &err);
 		CHECK_EQ_INT(rc, attempt == 0 ? -EAGAIN : 0);
 		if (rc != 0) {
+			CHECK_EQ_STR(err.code, "warehouse.alter_after_rows");
 			CHECK(err.retryable);
 			REQUIRE_OK(drip_harness_abort(sink, &err), &err);
 			CHECK_EQ_INT(stored_position(), 1);
@@ -485,6 +486,96 @@ TEST(a_table_of_another_mode_is_refused)
 	CHECK_EQ_STR(err.code, "warehouse.other_mode");
 	teardown();
 	drip_schema_unref(s);
+}
+
+static int try_negotiate(const struct drip_schema *s, const char *const *options)
+{
+	struct drip_negotiated n = {.struct_size = sizeof(n)};
+	int rc;
+
+	REQUIRE_OK(drip_harness_bind(h, DRIP_KIND_SINK, "warehouse", options, &sink, &err), &err);
+	rc = drip_harness_negotiate(sink, s, &n, &err);
+	if (rc == 0) {
+		drip_harness_negotiated_finish(&n);
+	}
+	drip_harness_close(sink);
+	return rc;
+}
+
+TEST(options_that_do_not_fit_the_table_are_refused)
+{
+	struct drip_schema *s = drip_test_schema("orders", ORDERS);
+
+	h = drip_harness_create(test_argv[1]);
+	CHECK_EQ_INT(try_negotiate(s, DRIP_OPTIONS("connection", "dwh", "table", "{database}")),
+		     -EINVAL);
+	CHECK_EQ_STR(err.code, "warehouse.bad_table_name");
+	CHECK_EQ_INT(try_negotiate(s, DRIP_OPTIONS("connection", "dwh", "key", "nothing")),
+		     -EINVAL);
+	CHECK_EQ_STR(err.code, "warehouse.no_such_key");
+	drip_harness_destroy(h);
+	drip_schema_unref(s);
+}
+
+TEST(tables_are_neither_made_nor_shared_by_mistake)
+{
+	struct drip_schema *a = drip_test_schema("shop.a", ORDERS);
+	struct drip_schema *b = drip_test_schema("shop.b", "id int64, status utf8 key");
+
+	setup(DRIP_OPTIONS("connection", "dwh", "create", "false"));
+	CHECK_EQ_INT(drip_harness_write(sink, drip_test_batch(a, "i|1|x|1.00\n"), &err), -ENOENT);
+	CHECK_EQ_STR(err.code, "warehouse.no_table");
+	teardown();
+	setup(DRIP_OPTIONS("connection", "dwh", "table", "all"));
+	write_rows(a, "i|1|x|1.00\n", 5, false);
+	CHECK_EQ_INT(drip_harness_write(sink, drip_test_batch(b, "i|1|x\n"), &err), -EINVAL);
+	CHECK_EQ_STR(err.code, "warehouse.shards_differ");
+	teardown();
+	drip_schema_unref(a);
+	drip_schema_unref(b);
+}
+
+TEST(damaged_positions_are_refused)
+{
+	struct drip_schema *s = drip_test_schema("shop.orders", ORDERS);
+	const struct drip_sink_ops *ops;
+	struct drip_position *positions;
+	size_t count;
+	void *session;
+
+	setup(DRIP_OPTIONS("connection", "dwh"));
+	write_rows(s, "i|1|x|1.00\n", 5, false);
+	commit(1);
+	REQUIRE_OK(sql->session_open(object, &session, &err), &err);
+	REQUIRE_OK(sql->execute(session, "UPDATE _dripline_positions SET position_order = 'zz'",
+				NULL, &err),
+		   &err);
+	sql->session_close(session);
+	ops = sink->component->ops;
+	CHECK_EQ_INT(ops->positions(sink->self, &positions, &count, &err), -EINVAL);
+	CHECK_EQ_STR(err.code, "warehouse.positions_damaged");
+	teardown();
+	drip_schema_unref(s);
+}
+
+/* Each table has a column that clashes with one of the sink's, which is found before the database
+ * is asked for the table. */
+TEST(tables_are_limited)
+{
+	struct drip_schema *s;
+	char name[32];
+	int rc = 0;
+
+	setup(DRIP_OPTIONS("connection", "dwh", "deletes", "soft"));
+	for (int i = 0; i <= 4096; i++) {
+		snprintf(name, sizeof(name), "t%d", i);
+		s = drip_test_schema(name, "id int64 key, _deleted bool");
+		rc = drip_harness_write(sink, drip_test_batch(s, "i|1|true\n"), &err);
+		drip_schema_unref(s);
+	}
+	CHECK_EQ_INT(rc, -E2BIG);
+	CHECK_EQ_STR(err.code, "warehouse.too_many_tables");
+	teardown();
 }
 
 /* ---- death ---- */
