@@ -369,18 +369,22 @@ static int sink_commit(void *self, const struct drip_epoch *epoch, struct drip_e
 	return rc;
 }
 
+/* Folds the write-ahead log now and then. A session whose database was invalidated by a fatal error
+ * is let go: the database opens anew once no session holds it. */
 static int sink_idle(void *self, struct drip_error *err)
 {
 	struct wh *wh = self;
-
 	uint64_t now_ns = wh->ctx->host->now_ns(wh->ctx);
 
-	if (!wh->in_transaction && wh->session != NULL && wh->unfolded &&
-	    now_ns - wh->maintained_ns >= WH_MAINTAIN_NS) {
-		wh->maintained_ns = now_ns;
+	if (wh->in_transaction || wh->session == NULL ||
+	    now_ns - wh->maintained_ns < WH_MAINTAIN_NS) {
+		return 0;
+	}
+	wh->maintained_ns = now_ns;
+	if (wh->unfolded) {
 		maintain(wh);
 	}
-	return 0;
+	return wh->sql->execute(wh->session, "SELECT 1", NULL, NULL) == 0 ? 0 : sink_abort(wh, err);
 }
 
 /* ---- negotiation ---- */

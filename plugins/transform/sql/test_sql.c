@@ -151,6 +151,30 @@ TEST(wrong_queries_are_refused)
 	drip_schema_unref(s);
 }
 
+TEST(a_query_must_yield_columns_and_the_key)
+{
+	struct drip_schema *s = drip_test_schema("shop.orders", ORDERS);
+	struct drip_negotiated n = {.struct_size = sizeof(n)};
+
+	h = drip_harness_create(test_argv[1]);
+	REQUIRE_OK(drip_harness_bind(h, DRIP_KIND_TRANSFORM, "sql",
+				     DRIP_OPTIONS("sql", "SELECT __drip_row FROM input"), &stage,
+				     &err),
+		   &err);
+	CHECK_EQ_INT(drip_harness_negotiate(stage, s, &n, &err), -EINVAL);
+	CHECK_EQ_STR(err.code, "sql.no_columns");
+	drip_harness_close(stage);
+	REQUIRE_OK(drip_harness_bind(h, DRIP_KIND_TRANSFORM, "sql",
+				     DRIP_OPTIONS("sql", "SELECT id FROM input", "key", "phone"),
+				     &stage, &err),
+		   &err);
+	CHECK_EQ_INT(drip_harness_negotiate(stage, s, &n, &err), -EINVAL);
+	CHECK_EQ_STR(err.code, "sql.no_such_key");
+	drip_harness_close(stage);
+	drip_harness_destroy(h);
+	drip_schema_unref(s);
+}
+
 TEST(a_row_that_cannot_be_computed_is_rejected)
 {
 	struct drip_schema *s = drip_test_schema("t", "id int64 key, n utf8 null");
