@@ -336,3 +336,26 @@ int drip_connections_ping(struct drip_engine *engine, struct drip_error *err)
 	}
 	return rc;
 }
+
+void drip_connections_visit(struct drip_engine *engine,
+			    void (*visit)(const char *component, const char *name,
+					  const char *pipeline, const char *stage, bool counter,
+					  double value, void *data),
+			    void *data)
+{
+	struct drip_connections *c = &engine->connections;
+
+	pthread_mutex_lock(&c->lock);
+	for (struct shared_connection *s = c->first; s != NULL; s = s->next) {
+		drip_meters_visit(&s->meters, s->instance.component->name, "", s->name, visit,
+				  data);
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+void drip_connections_wake(struct drip_engine *engine)
+{
+	pthread_mutex_lock(&engine->connections.lock);
+	pthread_cond_broadcast(&engine->connections.changed);
+	pthread_mutex_unlock(&engine->connections.lock);
+}

@@ -235,7 +235,10 @@ static bool step_stop(struct drip_engine *engine)
 	if (!all_terminal(engine)) {
 		return false;
 	}
-	__atomic_store_n(&engine->closing, true, __ATOMIC_RELEASE);
+	if (!engine->closing) {
+		__atomic_store_n(&engine->closing, true, __ATOMIC_RELEASE);
+		drip_connections_wake(engine);
+	}
 	if (!engine->services_down && !engine->services_busy) {
 		step_services(engine, true);
 	}

@@ -75,6 +75,13 @@ void drip_meters_finish(struct drip_meters *m);
 void drip_meters_set(struct drip_meters *m, const char *name, bool counter, double value);
 void drip_meters_progress(struct drip_meters *m, const char *table, uint64_t done, uint64_t total);
 
+/* Calls `visit` for each metric, with its lock held. */
+void drip_meters_visit(struct drip_meters *m, const char *component, const char *pipeline,
+		       const char *stage,
+		       void (*visit)(const char *component, const char *name, const char *pipeline,
+				     const char *stage, bool counter, double value, void *data),
+		       void *data);
+
 struct slot {
 	struct drip_counts base; /* of ended runs, as far as committed; engine->lock */
 	struct drip_meters meters;
@@ -335,6 +342,14 @@ int drip_connection_get(struct drip_instance *user, const char *name, const char
 			struct drip_error *err) DRIP_MUST_CHECK;
 void drip_connection_put(struct drip_instance *user, const char *name, void *object);
 int drip_connections_ping(struct drip_engine *engine, struct drip_error *err) DRIP_MUST_CHECK;
+
+void drip_connections_visit(struct drip_engine *engine,
+			    void (*visit)(const char *component, const char *name,
+					  const char *pipeline, const char *stage, bool counter,
+					  double value, void *data),
+			    void *data);
+/* Wakes whoever waits in a connection or service. */
+void drip_connections_wake(struct drip_engine *engine);
 
 struct drip_service {
 	struct drip_service *next;

@@ -224,29 +224,39 @@ void drip_engine_visit_progress(struct drip_engine *engine,
 	pthread_mutex_unlock(&engine->lock);
 }
 
-void drip_engine_visit_metrics(struct drip_engine *engine,
-			       void (*visit)(const char *component, const char *name,
-					     const char *pipeline, const char *stage, bool counter,
-					     double value, void *data),
-			       void *data)
+typedef void metric_visitor(const char *component, const char *name, const char *pipeline,
+			    const char *stage, bool counter, double value, void *data);
+
+void drip_meters_visit(struct drip_meters *m, const char *component, const char *pipeline,
+		       const char *stage, metric_visitor *visit, void *data)
+{
+	pthread_mutex_lock(&m->lock);
+	for (size_t i = 0; i < m->metrics_count; i++) {
+		visit(component, m->metrics[i].name, pipeline, stage, m->metrics[i].counter,
+		      m->metrics[i].value, data);
+	}
+	pthread_mutex_unlock(&m->lock);
+}
+
+void drip_engine_visit_metrics(struct drip_engine *engine, metric_visitor *visit, void *data)
 {
 	pthread_mutex_lock(&engine->lock);
 	for (const struct drip_pipeline *p = engine->pipelines; p != NULL; p = p->next) {
 		const struct edition *e = edition_of(p);
 
 		for (uint32_t k = 0; k < e->spec->stages_count; k++) {
-			struct drip_meters *m = &e->slots[k].meters;
-
-			pthread_mutex_lock(&m->lock);
-			for (size_t i = 0; i < m->metrics_count; i++) {
-				visit(e->spec->stages[k].component->name, m->metrics[i].name,
-				      p->name, e->spec->stages[k].id, m->metrics[i].counter,
-				      m->metrics[i].value, data);
-			}
-			pthread_mutex_unlock(&m->lock);
+			drip_meters_visit(&e->slots[k].meters, e->spec->stages[k].component->name,
+					  p->name, e->spec->stages[k].id, visit, data);
 		}
 	}
 	pthread_mutex_unlock(&engine->lock);
+	drip_connections_visit(engine, visit, data);
+	pthread_mutex_lock(&engine->services_lock);
+	for (struct drip_service *s = engine->services; s != NULL; s = s->next) {
+		drip_meters_visit(&s->meters, s->declared->component->name, "", s->declared->name,
+				  visit, data);
+	}
+	pthread_mutex_unlock(&engine->services_lock);
 }
 
 static int pipelines_ready(struct drip_engine *engine, struct drip_error *err)

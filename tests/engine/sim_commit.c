@@ -410,7 +410,7 @@ static void sink_commits(struct sim *s, uint32_t index, uint64_t epoch)
 		TRACE(s, "sink %u: commit of %llu fails%s", index, (unsigned long long)epoch,
 		      had_effect ? ", though it is done" : "");
 		drip_commit_fail(s->commit);
-	} else if (s->seed % 16 == 0 && k->open_count > 0 && fault(s, 8)) {
+	} else if (s->seed % 8 == 0 && k->open_count > 0 && fault(s, 4)) {
 		TRACE(s, "sink %u: lies about %llu", index, (unsigned long long)epoch);
 		k->lied = true;
 		add_ack(s, index, epoch);
