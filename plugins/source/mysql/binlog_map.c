@@ -185,6 +185,7 @@ static void read_charsets(struct drip_my_reader r, struct drip_my_map *m, bool l
 
 static void read_names(struct drip_my_reader r, struct drip_my_map *m)
 {
+	m->has_names = false; /* also where the names come twice */
 	for (uint32_t i = 0; i < m->count; i++) {
 		uint64_t size = drip_my_read_length(&r);
 

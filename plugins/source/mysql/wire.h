@@ -17,7 +17,7 @@ struct drip_my_reader {
 
 static inline struct drip_my_reader drip_my_reader_of(const uint8_t *p, size_t size)
 {
-	return (struct drip_my_reader){.p = p, .end = p + size};
+	return (struct drip_my_reader){.p = p, .end = p != NULL ? p + size : p};
 }
 
 static inline size_t drip_my_left(const struct drip_my_reader *r)
