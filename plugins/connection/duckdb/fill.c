@@ -226,7 +226,7 @@ int drip_duck_fill_rows(const struct drip_duck_fill *fill, const struct ArrowArr
 		if (fill->target == DUCKDB_TYPE_UUID) {
 			return fill_uuid(fill, column, start, count, validity, out, err);
 		}
-		/* fall through */
+		__attribute__((fallthrough));
 	case DRIP_TYPE_UTF8:
 	case DRIP_TYPE_JSON:
 	case DRIP_TYPE_BINARY:

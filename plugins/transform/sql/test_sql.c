@@ -64,11 +64,13 @@ TEST(stars_joins_and_common_tables_work)
 
 TEST(groups_yield_new_rows)
 {
+	static const char nested[] =
+		"SELECT phone, total FROM (SELECT phone, sum(amount) AS total FROM "
+		"input GROUP BY 1) ORDER BY 1";
 	static const char *const queries[] = {
 		"SELECT phone, sum(amount) AS total FROM input GROUP BY phone ORDER BY phone",
 		"SELECT phone, sum(amount) AS total FROM input GROUP BY ALL ORDER BY ALL",
-		"SELECT phone, total FROM (SELECT phone, sum(amount) AS total FROM input GROUP BY "
-		"1) ORDER BY 1",
+		nested,
 	};
 	struct drip_schema *s = drip_test_schema("shop.orders", ORDERS);
 
