@@ -24,6 +24,7 @@
 
 #define PIPELINES_MAX 256
 #define BAR_COLUMNS   10
+#define SCREEN_BYTES  65536 /* drawn in one write, so that it does not flicker */
 
 DRIP_DEFINE_AUTOPTR(drip_json_tree, drip_json_tree_destroy);
 DRIP_DEFINE_AUTOPTR(drip_client, drip_client_close);
@@ -217,6 +218,7 @@ static int run_screen(struct top *t, int64_t interval_s, struct drip_error *err)
 		raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
 		tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 	}
+	setvbuf(stdout, NULL, _IOFBF, SCREEN_BYTES);
 	fputs("\033[?1049h\033[?25l", stdout);
 	do {
 		measure(t);
@@ -233,7 +235,6 @@ static int run_screen(struct top *t, int64_t interval_s, struct drip_error *err)
 /* Two answers, a moment apart, so that there are rates. */
 static int run_once(struct top *t, int64_t interval_s, struct drip_error *err)
 {
-	drip_autostr first = DRIP_STR_INIT;
 	drip_autoptr(drip_json_tree) tree = NULL;
 	const struct drip_json_node *result = NULL, *list;
 	int rc = drip_client_call(t->client, "status", "{}", &tree, &result, err);
