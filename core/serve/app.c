@@ -387,6 +387,7 @@ static int load_document(struct drip_app *app, struct drip_findings *findings,
 	return 0;
 }
 
+#define POOL_THREADS     "16"
 #define LOOP_DESCRIPTORS 12 /* what the loop and the control socket need at least */
 
 /* libuv ends the process where it finds too few descriptors: they are counted before. */
@@ -410,6 +411,8 @@ static int open_loop(struct drip_app *app, struct drip_error *err)
 	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
 	int rc = check_descriptors();
 
+	/* Methods block on the pool; a few that wait for a server must not hold up the others. */
+	setenv("UV_THREADPOOL_SIZE", POOL_THREADS, 0);
 	rc = rc == 0 ? uv_loop_init(&app->loop) : rc;
 	if (rc < 0) {
 		drip_error_set(err, rc, "system.no_loop", "could not make an event loop: %s",
