@@ -101,10 +101,13 @@ struct drip_my_query {
 	const char *sql;
 	size_t sql_size;
 	uint32_t collation_database; /* number; 0: unknown */
+	uint32_t collation_server;   /* the default where the database has none of its own */
 	uint32_t client_collation;
 	uint64_t sql_mode;
 };
 
+/* Character set of new tables, as far as the event says. */
+const char *drip_my_query_charset(const struct drip_my_query *q);
 int drip_my_query_parse(const struct drip_my_event *e, struct drip_my_query *ret,
 			struct drip_error *err) DRIP_MUST_CHECK;
 

@@ -303,7 +303,8 @@ static void parse_status(struct drip_my_reader r, struct drip_my_query *q)
 			break;
 		case 4:
 			q->client_collation = (uint32_t)drip_my_read_uint(&r, 2);
-			drip_my_read(&r, 4);
+			drip_my_read(&r, 2); /* of the connection */
+			q->collation_server = (uint32_t)drip_my_read_uint(&r, 2);
 			break;
 		case 5:
 		case 6:
@@ -320,6 +321,14 @@ static void parse_status(struct drip_my_reader r, struct drip_my_query *q)
 			break;
 		}
 	}
+}
+
+const char *drip_my_query_charset(const struct drip_my_query *q)
+{
+	const char *charset = drip_my_charset_of_collation(
+		q->collation_database != 0 ? q->collation_database : q->collation_server);
+
+	return charset != NULL ? charset : "utf8mb4";
 }
 
 int drip_my_query_parse(const struct drip_my_event *e, struct drip_my_query *ret,

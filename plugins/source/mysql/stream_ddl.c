@@ -138,7 +138,6 @@ static int on_ddl(void *user, const struct drip_my_ddl_event *e, struct drip_err
 int drip_my_stream_ddl(struct drip_my_source *s, const struct drip_my_query *q,
 		       struct drip_error *err)
 {
-	const char *charset = drip_my_charset_of_collation(q->collation_database);
 	const char *client = drip_my_charset_of_collation(q->client_collation);
 	struct drip_my_charset *converter;
 	struct drip_my_ddl_statement st = {
@@ -149,7 +148,7 @@ int drip_my_stream_ddl(struct drip_my_source *s, const struct drip_my_query *q,
 	st.since.offset = s->offset; /* it holds for what follows the statement */
 	snprintf(database, sizeof(database), "%.*s", (int)q->database_size, q->database);
 	st.database = database;
-	st.charset = charset != NULL ? charset : "utf8mb4";
+	st.charset = drip_my_query_charset(q);
 	st.ansi_quotes = (q->sql_mode & 0x4) != 0;
 	st.no_backslash = (q->sql_mode & 0x100000) != 0;
 	if (client != NULL) {

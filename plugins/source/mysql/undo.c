@@ -441,18 +441,16 @@ static int on_query(struct drip_my_undo *u, const struct drip_my_event *e, struc
 	struct drip_my_ddl_statement st = {0};
 	struct drip_my_query q;
 	char database[DRIP_NAME_MAX];
-	const char *charset;
 	int rc = drip_my_query_parse(e, &q, err);
 
 	if (rc != 0) {
 		return rc;
 	}
-	charset = drip_my_charset_of_collation(q.collation_database);
 	snprintf(database, sizeof(database), "%.*s", (int)q.database_size, q.database);
 	st.sql = q.sql;
 	st.size = q.sql_size;
 	st.database = database;
-	st.charset = charset != NULL ? charset : "utf8mb4";
+	st.charset = drip_my_query_charset(&q);
 	st.ansi_quotes = (q.sql_mode & 0x4) != 0;
 	st.no_backslash = (q.sql_mode & 0x100000) != 0;
 	st.since.file = u->file;
