@@ -97,7 +97,7 @@ static int bind_defaults(struct shared_connection *s, const struct drip_componen
 	if (rc < 0) {
 		drip_error_nomem(err, component->config_size);
 	} else if (findings.errors != 0) {
-		rc = drip_error_set(err, -EINVAL, "engine.no_defaults",
+		rc = drip_error_set(err, -EINVAL, findings.items[0].code,
 				    "connection \"@%s\" cannot be used without options: %s",
 				    component->name, findings.items[0].message);
 	}

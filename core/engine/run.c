@@ -6,6 +6,7 @@
  */
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "engine/engine_private.h"
 
@@ -22,7 +23,12 @@ int64_t drip_mono_us(void)
 int drip_thread_start(pthread_t *ret, void *(*main)(void *), void *data)
 {
 	pthread_attr_t attr;
-	int rc = pthread_attr_init(&attr);
+	int rc;
+
+	if (drip_failpoint_hit("engine.start_thread", NULL) < 0) {
+		return -EAGAIN;
+	}
+	rc = pthread_attr_init(&attr);
 
 	if (rc == 0) {
 		(void)pthread_attr_setstacksize(&attr, ENGINE_STACK_BYTES);

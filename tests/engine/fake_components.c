@@ -589,7 +589,7 @@ static void sink_interrupt(void *self)
 	struct sink_self *s = self;
 
 	pthread_mutex_lock(&s->f->lock);
-	s->f->interrupted = true;
+	s->f->interrupted = !s->f->deaf;
 	pthread_cond_broadcast(&s->f->changed);
 	pthread_mutex_unlock(&s->f->lock);
 }
@@ -773,5 +773,13 @@ const struct drip_component fake_connection_component = {
 	.struct_size = sizeof(fake_connection_component),
 	.kind = DRIP_KIND_CONNECTION,
 	.name = "fake",
+	.ops = &connection_ops,
+};
+
+const struct drip_component fake_connection_exclusive = {
+	.struct_size = sizeof(fake_connection_exclusive),
+	.kind = DRIP_KIND_CONNECTION,
+	.name = "fake",
+	.caps = DRIP_CAP_EXCLUSIVE,
 	.ops = &connection_ops,
 };

@@ -71,7 +71,8 @@ struct fake_sink {
 	int fail_commits;       /* that many commits fail... */
 	bool fail_after_effect; /* ... though they are done */
 	bool retryable;
-	int64_t hang_row; /* write blocks there until interrupted */
+	int64_t hang_row; /* write blocks there until interrupted... */
+	bool deaf;        /* ... or, where it is deaf, until this is false */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool blocked; /* writes wait */
@@ -89,7 +90,7 @@ struct fake_sink {
 extern const struct drip_component fake_source_component, fake_source_anew, fake_source_exclusive;
 extern const struct drip_component fake_transform_component, fake_transform_stateful;
 extern const struct drip_component fake_sink_exact, fake_sink_loose;
-extern const struct drip_component fake_connection_component;
+extern const struct drip_component fake_connection_component, fake_connection_exclusive;
 
 void fake_source_init(struct fake_source *s, int64_t rows);
 void fake_source_finish(struct fake_source *s);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Parts of the engine: queues, shared connections, feeds, what the host refuses, and components
  * that do what they may not. */
+#include "base/failpoint.h"
 #include "engine/engine_private.h"
 #include "fakes.h"
 #include "lib/test.h"
@@ -301,6 +302,55 @@ TEST(connections_are_shared_and_replaced)
 	fake_source_finish(&s);
 }
 
+/* Someone holds an exclusive connection with other options: who gives up is told why. */
+TEST(an_exclusive_connection_is_busy)
+{
+	struct fake_connection c;
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_declared declared[2] = {
+		{.name = "c",
+		 .component = &fake_connection_exclusive,
+		 .config = &c,
+		 .config_hash = 1},
+		{.name = "c",
+		 .component = &fake_connection_exclusive,
+		 .config = &c,
+		 .config_hash = 2},
+	};
+	struct drip_document documents[2] = {
+		{.connections = &declared[0], .connections_count = 1},
+		{.connections = &declared[1], .connections_count = 1},
+	};
+	struct drip_doc docs[2] = {{.refs = 100, .document = &documents[0]},
+				   {.refs = 100, .document = &documents[1]}};
+	struct drip_run leaving = {.aborting = true};
+	struct drip_instance users[2];
+	const void *interface;
+	void *object, *other;
+	struct bench b;
+
+	connection_init(&c);
+	bench_init(&b, false);
+	for (int i = 0; i < 2; i++) {
+		REQUIRE_OK(drip_instance_init(&users[i], b.engine, &docs[i],
+					      &fake_transform_component, NULL, "p", "t", &err),
+			   &err);
+	}
+	REQUIRE_OK(drip_connection_get(&users[0], "c", "fake", &interface, &object, &err), &err);
+	users[1].run = &leaving;
+	CHECK_EQ_INT(drip_connection_get(&users[1], "c", "fake", &interface, &other, &err), -EBUSY);
+	CHECK_EQ_STR(err.code, "engine.connection_busy");
+	CHECK_EQ_INT(c.opens, 1);
+	drip_connection_put(&users[0], "c", object);
+	CHECK_OK(drip_connection_get(&users[1], "c", "fake", &interface, &other, &err), &err);
+	CHECK_EQ_INT(c.opens, 2);
+	drip_connection_put(&users[1], "c", other);
+	CHECK_EQ_INT(c.open_now, 0);
+	drip_instance_finish(&users[0]);
+	drip_instance_finish(&users[1]);
+	bench_stop(&b);
+}
+
 /* ---- feeds ---- */
 
 static struct drip_schema *schema_of(const struct drip_column *columns, uint32_t count)
@@ -391,6 +441,90 @@ TEST(feed_selects_and_fills_columns)
 	drip_schema_unref(n.input);
 	drip_negotiated_finish(&n.result);
 	free(n.feed_columns);
+}
+
+static struct fake_doc *plain_doc(struct fake_source *s, struct fake_sink *k)
+{
+	struct fake_doc *d = fake_doc_create();
+
+	fake_doc_pipeline(d, "p", 1);
+	fake_doc_stage(d, "source", &fake_source_component, s, 0);
+	fake_doc_stage(d, "sink", &fake_sink_exact, k, 0);
+	return d;
+}
+
+TEST(no_thread_can_be_started)
+{
+	struct fake_source s;
+	struct fake_sink k;
+	struct bench b;
+
+	fake_source_init(&s, 100);
+	fake_sink_init(&k);
+	bench_init(&b, false);
+	REQUIRE_EQ_INT(drip_failpoint_arm("engine.start_thread=error@1", NULL), 0);
+	bench_apply(&b, plain_doc(&s, &k));
+	bench_until_state(&b, "p", DRIP_PIPELINE_FAILED);
+	CHECK_EQ_STR(bench_stats(&b, "p").last_error.code, "engine.no_thread");
+	REQUIRE_EQ_INT(drip_failpoint_arm(NULL, NULL), 0);
+	bench_stop(&b);
+	CHECK_EQ_INT(s.opens, 0);
+	fake_sink_finish(&k);
+	fake_source_finish(&s);
+}
+
+static bool is_all_done(struct bench *b, void *data)
+{
+	return b->all_done != 0;
+}
+
+static bool hangs(struct bench *b, void *data)
+{
+	struct fake_sink *k = data;
+	bool there;
+
+	pthread_mutex_lock(&k->lock);
+	there = k->written == k->hang_row - 1;
+	pthread_mutex_unlock(&k->lock);
+	return there;
+}
+
+static bool is_closed(struct bench *b, void *data)
+{
+	struct fake_sink *k = data;
+	bool closed;
+
+	pthread_mutex_lock(&k->lock);
+	closed = k->open_now == 0;
+	pthread_mutex_unlock(&k->lock);
+	return closed;
+}
+
+/* An op that never returns is given up with its run. Static: what it uses is never freed. */
+TEST(a_stuck_component_is_given_up)
+{
+	static struct fake_source s;
+	static struct fake_sink k;
+	static struct bench b;
+
+	fake_source_init(&s, 100);
+	fake_sink_init(&k);
+	k.hang_row = 5;
+	k.deaf = true;
+	bench_init(&b, false);
+	bench_apply(&b, plain_doc(&s, &k));
+	bench_until(&b, hangs, &k);
+	drip_engine_stop(b.engine);
+	b.engine->stop_deadline_us = 1; /* it is over */
+	bench_until(&b, is_all_done, NULL);
+	CHECK_EQ_INT(bench_state(&b, "p"), DRIP_PIPELINE_FAILED);
+	CHECK_EQ_STR(bench_stats(&b, "p").last_error.code, "engine.stuck");
+	/* when it does return after all, nothing that it uses is gone */
+	pthread_mutex_lock(&k.lock);
+	k.hang_row = 0;
+	pthread_cond_broadcast(&k.changed);
+	pthread_mutex_unlock(&k.lock);
+	bench_until(&b, is_closed, &k);
 }
 
 TEST_MAIN()
