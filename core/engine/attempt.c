@@ -125,6 +125,10 @@ void drip_attempt_close(struct drip_run *run)
 	keep_counts(run);
 	for (uint32_t k = 0; k < run->instances_count; k++) {
 		drip_instance_close(&run->instances[k]);
+		if (k == 0) {
+			drip_want_destroy(run->want); /* before the feed, which made it */
+			run->want = NULL;
+		}
 	}
 	for (uint32_t k = 0; k < run->sinks_count; k++) {
 		drip_queue_finish(&run->sinks[k].queue);

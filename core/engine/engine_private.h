@@ -211,6 +211,8 @@ struct sink_thread {
 	int64_t received; /* rows taken from the queue */
 };
 
+struct drip_want;
+
 struct drip_run {
 	struct drip_run *next; /* of abandoned ones */
 	struct drip_engine *engine;
@@ -255,8 +257,10 @@ struct drip_run {
 	bool source_emitted;
 	struct drip_position at; /* of the last batch */
 	char run_id[37];
+	struct drip_want *want; /* what the source may ask for, while it is open */
 };
 
+void drip_want_destroy(struct drip_want *want);
 int drip_run_create(struct drip_engine *engine, struct edition *edition, struct drip_run **ret,
 		    struct drip_error *err) DRIP_MUST_CHECK;
 void drip_run_destroy(struct drip_run *run);

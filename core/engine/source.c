@@ -387,7 +387,8 @@ static int take_turn(struct drip_run *run, struct drip_error *err)
 
 /* ---- what later stages want ---- */
 
-struct wanted_feed {
+struct drip_want {
+	struct drip_wanted wanted;
 	const struct drip_contract *contract;
 	const char **tables;
 };
@@ -402,7 +403,7 @@ static const struct drip_contract_table *contract_table(const struct drip_contra
 static bool want_column(const struct drip_wanted *wanted, const char *database, const char *table,
 			const char *column)
 {
-	const struct wanted_feed *w = wanted->private_data;
+	const struct drip_want *w = wanted->private_data;
 	char name[2 * DRIP_NAME_MAX + 2];
 
 	snprintf(name, sizeof(name), "%s.%s", database, table);
@@ -419,41 +420,64 @@ static bool want_column(const struct drip_wanted *wanted, const char *database, 
 	return false;
 }
 
+void drip_want_destroy(struct drip_want *w)
+{
+	if (w == NULL) {
+		return;
+	}
+	if (w->contract != NULL && DRIP_OP_OF(w->contract, release) != NULL) {
+		w->contract->release(w->contract);
+	}
+	free(w->tables);
+	free(w);
+}
+
+/* What the feed at `run->instances[1]` takes. */
+static int want_of_feed(struct drip_instance *feed, struct drip_want *w, struct drip_error *err)
+{
+	const struct drip_feed_ops *ops = drip_instance_ops(feed);
+	int rc = ops->contract(&feed->ctx, feed->config, &w->contract, err);
+
+	if (rc < 0 || w->contract->tables_count == 0) {
+		return rc;
+	}
+	w->tables = drip_calloc(w->contract->tables_count, sizeof(*w->tables));
+	if (w->tables == NULL) {
+		return drip_error_nomem(err, w->contract->tables_count * sizeof(*w->tables));
+	}
+	for (size_t i = 0; i < w->contract->tables_count; i++) {
+		w->tables[i] = contract_table(w->contract, i)->match;
+	}
+	w->wanted.tables = w->tables;
+	w->wanted.tables_count = w->contract->tables_count;
+	w->wanted.column = want_column;
+	return 0;
+}
+
+/* The source may ask what is wanted for as long as it is open. */
 static int start_source(struct drip_run *run, struct drip_start *start, struct drip_error *err)
 {
 	struct drip_instance *source = &run->instances[0];
 	const struct drip_source_ops *ops = drip_instance_ops(source);
 	struct drip_instance *feed = run->instances_count > 1 ? &run->instances[1] : NULL;
-	struct wanted_feed w = {0};
-	struct drip_wanted wanted = {.struct_size = sizeof(wanted), .private_data = &w};
+	struct drip_want *w = drip_calloc(1, sizeof(*w));
 	int rc = 0;
 
+	if (w == NULL) {
+		return drip_error_nomem(err, sizeof(*w));
+	}
+	drip_want_destroy(run->want);
+	run->want = w;
+	w->wanted.struct_size = sizeof(w->wanted);
+	w->wanted.private_data = w;
 	if (feed != NULL && feed->stage->kind == DRIP_KIND_FEED) {
-		const struct drip_feed_ops *feed_ops = drip_instance_ops(feed);
-
-		rc = feed_ops->contract(&feed->ctx, feed->config, &w.contract, err);
+		rc = want_of_feed(feed, w, err);
 	}
-	if (rc == 0 && w.contract != NULL && w.contract->tables_count != 0) {
-		w.tables = drip_calloc(w.contract->tables_count, sizeof(*w.tables));
-		rc = w.tables != NULL ? 0 : drip_error_nomem(err, sizeof(*w.tables));
-	}
-	for (size_t i = 0; w.tables != NULL && i < w.contract->tables_count; i++) {
-		w.tables[i] = contract_table(w.contract, i)->match;
-	}
-	if (w.tables != NULL) {
-		wanted.tables = w.tables;
-		wanted.tables_count = w.contract->tables_count;
-		wanted.column = want_column;
-	}
-	start->wanted = &wanted;
+	start->wanted = &w->wanted;
 	if (rc == 0) {
 		rc = ops->start(source->self, start, err);
 	}
 	source->started = rc == 0;
-	free(w.tables);
-	if (w.contract != NULL && DRIP_OP_OF(w.contract, release) != NULL) {
-		w.contract->release(w.contract);
-	}
 	return rc;
 }
 

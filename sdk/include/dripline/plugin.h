@@ -124,7 +124,8 @@ struct drip_schema_list {
 	void *private_data;
 };
 
-/* What later stages want of a source: tables by pattern, so that it reads only those. */
+/* What later stages want of a source: tables by pattern, so that it reads only those. Valid, and
+ * `column` may be called, until the source is closed. Thread: the source's. */
 struct drip_wanted {
 	uint32_t struct_size;
 	bool before_images;        /* a sink wants DRIP_OP_BEFORE rows */
