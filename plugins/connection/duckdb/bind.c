@@ -21,7 +21,7 @@
 #define NO_COLUMN "_none"
 
 struct scan {
-	const struct drip_duck_slot *slot;
+	struct drip_duck_slot *slot;
 	const struct drip_batch *batch;
 	int64_t row;
 	uint32_t columns_count;
@@ -210,6 +210,8 @@ static void on_scan(duckdb_function_info info, duckdb_data_chunk output)
 	for (uint32_t i = 0; count > 0 && i < scan->columns_count; i++) {
 		fill_column(scan, i, count, duckdb_data_chunk_get_vector(output, i), info);
 	}
+	/* What was read here happens before the batch is let go of: see drip_duck_bind. */
+	__atomic_fetch_add(&scan->slot->scanned, 1, __ATOMIC_RELEASE);
 	scan->row += count;
 	duckdb_data_chunk_set_size(output, (idx_t)count);
 }
@@ -375,6 +377,9 @@ int drip_duck_bind(void *session, const char *name, const struct drip_batch *bat
 	int rc = 0;
 
 	drip_duck_stream_detach(s);
+	if (slot != NULL) {
+		(void)__atomic_load_n(&slot->scanned, __ATOMIC_ACQUIRE);
+	}
 	if (batch == NULL) {
 		if (slot != NULL) {
 			slot->batch = NULL;

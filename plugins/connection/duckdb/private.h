@@ -70,6 +70,7 @@ struct drip_duck_slot {
 	bool empty;                       /* no batch, reads as no rows: for inference */
 	bool view;                        /* the view exists */
 	uint8_t *used;                    /* empty: set for each column that a scan asked for */
+	uint64_t scanned;                 /* chunks that scans gave; atomic */
 };
 
 struct drip_duck_session {
