@@ -278,7 +278,9 @@ static int file_positions(void *self, struct drip_position **ret, size_t *ret_co
 	if (*ret == NULL) {
 		return drip_error_nomem(err, (count + 1) * sizeof(**ret));
 	}
-	memcpy(*ret, s->ledger.positions, count * sizeof(**ret));
+	if (count != 0) {
+		memcpy(*ret, s->ledger.positions, count * sizeof(**ret));
+	}
 	*ret_count = count;
 	return 0;
 }

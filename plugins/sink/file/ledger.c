@@ -368,7 +368,9 @@ static int set_positions(struct ledger *l, const struct drip_position *positions
 	if (copy == NULL) {
 		return drip_error_nomem(err, (count + 1) * sizeof(*copy));
 	}
-	memcpy(copy, positions, count * sizeof(*copy));
+	if (count != 0) {
+		memcpy(copy, positions, count * sizeof(*copy));
+	}
 	free(l->positions);
 	l->positions = copy;
 	l->positions_count = count;

@@ -359,7 +359,9 @@ static int file_start(void *self, const struct drip_start *start, struct drip_er
 	if (f->cuts == NULL) {
 		return drip_error_nomem(err, (start->cuts_count + 1) * sizeof(*f->cuts));
 	}
-	memcpy(f->cuts, start->cuts, start->cuts_count * sizeof(*f->cuts));
+	if (start->cuts_count != 0) {
+		memcpy(f->cuts, start->cuts, start->cuts_count * sizeof(*f->cuts));
+	}
 	f->cuts_count = start->cuts_count;
 	return 0;
 }

@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Rows come in order, and a reader's share of the memory budget holds its buffers. */
+#define CSV_MEMORY ", parallel=false, buffer_size=4194304"
+
 static void put_literal(struct drip_text *t, const char *text)
 {
 	drip_text_put(t, "'", 1);
@@ -155,8 +158,8 @@ static void put_json_rows(struct drip_text *t, const struct file_config *config,
 			  "FROM read_csv(");
 	put_literal(t, path);
 	drip_text_puts(t, ", auto_detect=false, header=false, columns={'line': 'VARCHAR'}, "
-			  "delim=e'\\x1f', quote='', escape='', hive_partitioning=false) WHERE "
-			  "line <> '')");
+			  "delim=e'\\x1f', quote='', escape='', hive_partitioning=false" CSV_MEMORY
+			  ") WHERE line <> '')");
 }
 
 static void put_csv_rows(struct drip_text *t, const struct file_config *config, const char *path,
@@ -173,7 +176,7 @@ static void put_csv_rows(struct drip_text *t, const struct file_config *config, 
 	}
 	drip_text_puts(t, "))::VARCHAR AS " FILE_RAW_COLUMN ", true AS ok FROM read_csv(");
 	put_literal(t, path);
-	drip_text_puts(t, ", all_varchar=true, store_rejects=true");
+	drip_text_puts(t, ", all_varchar=true, store_rejects=true" CSV_MEMORY);
 	put_csv_options(t, config);
 	drip_text_puts(t, ")");
 }

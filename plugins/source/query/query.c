@@ -255,7 +255,9 @@ static int query_start(void *self, const struct drip_start *start, struct drip_e
 	if (q->cuts == NULL) {
 		return drip_error_nomem(err, (start->cuts_count + 1) * sizeof(*q->cuts));
 	}
-	memcpy(q->cuts, start->cuts, start->cuts_count * sizeof(*q->cuts));
+	if (start->cuts_count != 0) {
+		memcpy(q->cuts, start->cuts, start->cuts_count * sizeof(*q->cuts));
+	}
 	q->cuts_count = start->cuts_count;
 	rc = q->sql->session_open(q->object, &session, err);
 	set_session(q, session);

@@ -480,11 +480,14 @@ static int derive_rows(struct derive *d, struct plan *plan, struct drip_batch *b
 	struct drip_error reason = DRIP_ERROR_INIT;
 	struct drip_batch *derived, *good;
 	struct result r = {0};
-	int rc = run(plan, batch, &r, &reason);
+	int rc;
 
+	set_running(d, &plan->rows);
+	rc = run(plan, batch, &r, &reason);
 	if (rc != 0 && drip_sql_rows_is_data_error(rc, &reason)) {
 		rc = without_bad(d, plan, batch, &reason, &good, err);
 		if (rc == 0 && good == NULL) {
+			set_running(d, NULL);
 			return drip_emit_mark(d->ctx, batch, err);
 		}
 		if (rc == 0) {
@@ -495,6 +498,7 @@ static int derive_rows(struct derive *d, struct plan *plan, struct drip_batch *b
 	} else if (rc != 0 && err != NULL) {
 		*err = reason;
 	}
+	set_running(d, NULL);
 	if (rc == 0) {
 		rc = assemble(plan, batch, &r, &derived, err);
 	}
@@ -540,10 +544,7 @@ static int derive_process(void *self, struct drip_batch *batch, struct drip_erro
 		return rc;
 	}
 	if (batch->kind == DRIP_BATCH_ROWS) {
-		set_running(d, &plan->rows);
-		rc = derive_rows(d, plan, batch, err);
-		set_running(d, NULL);
-		return rc;
+		return derive_rows(d, plan, batch, err);
 	}
 	rc = drip_batch_with_schema(batch, plan->output, &control, err);
 	drip_batch_unref(batch);
