@@ -28,6 +28,7 @@ struct typing {
 	struct graph *g;
 	struct drip_pipeline_spec *spec;
 	struct graph_pipeline *pipeline;
+	bool assumed;            /* the source's tables are what the feed's contract says */
 	struct drip_edge *edges; /* malloc'd while it grows */
 	size_t count, capacity;
 	struct repeat repeats[REPEATS_MAX]; /* of the stage at hand */
@@ -168,6 +169,79 @@ static int describe_source(struct typing *t)
 	return 0;
 }
 
+/* ---- a source that is not known, behind a contract ---- */
+
+static bool uses_only(const struct drip_pipeline_spec *spec)
+{
+	for (uint32_t i = 0; i < spec->stages_count; i++) {
+		if (spec->stages[i].only_count > 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A table as its contract promises it, under the name that it will have; a pattern stands for all
+ * that match it. Left out where `only` may tell those apart. */
+static int assume_table(struct typing *t, const struct drip_contract_table *table,
+			struct drip_error *err)
+{
+	const char *point = strchr(table->match, '.');
+	bool pattern = strpbrk(table->match, "*?") != NULL;
+	struct drip_edge edge = {.from = (uint32_t)t->count};
+	char database[DRIP_NAME_MAX] = "";
+	struct drip_schema_builder b;
+	struct drip_schema *schema = NULL;
+	int rc;
+
+	if (pattern && table->schema->table[0] == '\0' && uses_only(t->spec)) {
+		return 0;
+	}
+	if (point != NULL) {
+		snprintf(database, sizeof(database), "%.*s", (int)(point - table->match),
+			 table->match);
+	}
+	drip_schema_builder_init(&b, database, point != NULL ? point + 1 : table->match);
+	for (uint32_t i = 0; i < table->schema->columns_count; i++) {
+		drip_schema_builder_add(&b, drip_schema_column(table->schema, i));
+	}
+	rc = drip_schema_builder_build(&b, &schema, err);
+	edge.schema = schema;
+	return rc == 0 ? add_edge(t, edge, err) : rc;
+}
+
+/* Offline, few sources know their tables; a contract does, and says what is sensitive. */
+static int assume_contract(struct typing *t)
+{
+	const struct drip_stage *feed = t->spec->stages_count > 1 ? &t->spec->stages[1] : NULL;
+	const struct drip_contract *contract = NULL;
+	const struct drip_feed_ops *ops;
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct graph_ctx ctx;
+	int rc;
+
+	if (t->g->options->connect || t->count > 0 || feed == NULL ||
+	    feed->kind != DRIP_KIND_FEED || !t->pipeline->stages[0].sound ||
+	    !t->pipeline->stages[1].sound) {
+		return 0;
+	}
+	ops = feed->component->ops;
+	graph_ctx_init(&ctx, t->g, t->spec->name, feed->id);
+	rc = ops->contract(&ctx.base, feed->config, &contract, &err);
+	for (size_t i = 0; rc == 0 && i < contract->tables_count; i++) {
+		rc = assume_table(t,
+				  (const void *)((const char *)contract->tables +
+						 i * contract->tables[0].struct_size),
+				  &err);
+	}
+	if (contract != NULL && DRIP_HAS(contract, release) && contract->release != NULL) {
+		contract->release(contract);
+	}
+	t->assumed = true;
+	t->pipeline->stages[0].typed = t->count > 0;
+	return rc == -ENOMEM ? rc : 0;
+}
+
 /* ---- columns that options name ---- */
 
 static bool any_has(const struct typing *t, const struct drip_stage *stage, const char *column,
@@ -282,10 +356,14 @@ static void warn_left_out(struct typing *t, const struct drip_stage *stage,
 }
 
 static void report_refusal(struct typing *t, const struct drip_node *node,
-			   const struct drip_stage *stage, const struct drip_error *err)
+			   const struct drip_stage *stage, const struct drip_schema *input,
+			   const struct drip_error *err)
 {
 	struct drip_place place = drip_node_place(node, err->option);
 
+	if (t->assumed && input->keys_count == 0 && stage->kind == DRIP_KIND_SINK) {
+		return; /* the key is the source's, and not known */
+	}
 	if (err->rc == 0) {
 		drip_findings_add(t->g->findings, DRIP_SEVERITY_ERROR, &place,
 				  "config.check_failed", NULL,
@@ -315,7 +393,7 @@ static int negotiate_edge(struct typing *t, uint32_t index, uint32_t from, bool 
 	rc = drip_stage_negotiate(stage, &ctx.base, input, &n, &err);
 	if (rc < 0) {
 		*good = false;
-		report_refusal(t, node, stage, &err);
+		report_refusal(t, node, stage, input, &err);
 		return rc == -ENOMEM ? rc : 0;
 	}
 	if (n.output == NULL) {
@@ -389,7 +467,9 @@ static int type_stage(struct typing *t, uint32_t index)
 	if (!private->sound || !t->pipeline->stages[stage->input].typed) {
 		return 0;
 	}
-	check_only(t, index);
+	if (!t->assumed) {
+		check_only(t, index);
+	}
 	good = check_column_options(t, stage, private->node, stage->config,
 				    stage->component->options, stage->component->options_count);
 	for (size_t i = 0; i < count && rc == 0 && good; i++) {
@@ -414,6 +494,9 @@ int graph_negotiate(struct graph *g, struct drip_pipeline_spec *spec,
 
 	if (pipeline->stages[0].sound) {
 		rc = describe_source(&t);
+	}
+	if (rc == 0) {
+		rc = assume_contract(&t);
 	}
 	for (uint32_t i = 1; i < spec->stages_count && rc == 0; i++) {
 		rc = type_stage(&t, i);
