@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,9 +42,12 @@ static int load_each(struct drip_cli_load *load)
 
 int drip_cli_load(struct drip_cli_load *load)
 {
-	struct drip_registry_options plugins = {.dirs = load->plugin_dirs,
-						.dirs_count = load->plugin_dirs_count,
-						.cache_read_only = true};
+	char cache[PATH_MAX];
+	struct drip_registry_options plugins = {
+		.cache_path = drip_registry_cache_path(cache, sizeof(cache)),
+		.dirs = load->plugin_dirs,
+		.dirs_count = load->plugin_dirs_count,
+		.cache_read_only = true};
 	struct drip_error err = DRIP_ERROR_INIT;
 	int rc;
 

@@ -14,8 +14,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define CACHE_MAX  (1 << 20) /* bytes */
 #define CACHE_HEAD "dripline-plugins-1 " DRIP_SDK_VERSION
@@ -152,6 +156,21 @@ int drip_cache_get(const struct drip_cache *cache, const char *path, const struc
 	return -ENOENT;
 }
 
+/* The folders above `path`, as far as they can be made: mkostemp says where one is missing. */
+static void make_folders(const char *path)
+{
+	char folder[PATH_MAX];
+	int n = snprintf(folder, sizeof(folder), "%s", path);
+
+	for (int i = 1; n > 0 && i < n && (size_t)n < sizeof(folder); i++) {
+		if (folder[i] == '/') {
+			folder[i] = '\0';
+			(void)mkdir(folder, 0700);
+			folder[i] = '/';
+		}
+	}
+}
+
 int drip_cache_save(const char *path, const struct drip_plugin_file *files, size_t count)
 {
 	drip_autostr text = DRIP_STR_INIT;
@@ -174,6 +193,7 @@ int drip_cache_save(const char *path, const struct drip_plugin_file *files, size
 		}
 		drip_str_append(&text, "\n");
 	}
+	make_folders(path);
 	drip_str_appendf(&temporary, "%s.XXXXXX", path);
 	if (text.rc < 0 || temporary.rc < 0) {
 		return -ENOMEM;
@@ -188,4 +208,24 @@ int drip_cache_save(const char *path, const struct drip_plugin_file *files, size
 		unlink(temporary.data);
 	}
 	return rc;
+}
+
+const char *drip_registry_cache_path(char *buf, size_t size)
+{
+	const char *folder = getenv("CACHE_DIRECTORY"), *tail = "/plugins.cache";
+	int n;
+
+	if (folder == NULL || folder[0] != '/') {
+		folder = getenv("XDG_CACHE_HOME");
+		tail = "/dripline/plugins.cache";
+	}
+	if (folder == NULL || folder[0] != '/') {
+		folder = getenv("HOME");
+		tail = "/.cache/dripline/plugins.cache";
+	}
+	if (folder == NULL || folder[0] != '/') {
+		return NULL;
+	}
+	n = snprintf(buf, size, "%s%s", folder, tail);
+	return n > 0 && (size_t)n < size ? buf : NULL;
 }

@@ -31,6 +31,12 @@ struct drip_registry_options {
 	bool only_dirs;       /* search `dirs` alone, for tests */
 };
 
+/*
+ * Where a user's probe cache is: $CACHE_DIRECTORY (systemd's), otherwise dripline/ in
+ * $XDG_CACHE_HOME or ~/.cache. Returns `buf`, or NULL where there is no such place.
+ */
+const char *drip_registry_cache_path(char *buf, size_t size);
+
 /* (gives) A registry of all plugins found. Bad plugins are not an error of this function: see their
  * refusal. */
 int drip_registry_create(const struct drip_registry_options *options, struct drip_registry **ret,

@@ -357,14 +357,12 @@ int drip_app_reload(struct drip_app *app, drip_app_reloaded *done, void *data,
 static int open_registry(struct drip_app *app, struct drip_error *err)
 {
 	char cache[PATH_MAX];
-	const char *state = app->options.state_dir != NULL ? app->options.state_dir : ".dripline";
 	struct drip_registry_options options = {
 		.dirs = app->options.plugin_dirs,
 		.dirs_count = app->options.plugin_dirs_count,
-		.cache_path = cache,
+		.cache_path = drip_registry_cache_path(cache, sizeof(cache)),
 	};
 
-	snprintf(cache, sizeof(cache), "%s/plugins.cache", state);
 	return drip_registry_create(&options, &app->registry, err);
 }
 
