@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,7 +128,23 @@ static bool split_place(const char *text, char *file, size_t size, int *ret_line
 /* An error that the input cannot mend: a server, a file, a permission. */
 static bool is_environment(const struct drip_error *err)
 {
-	return err->retryable || strncmp(err->code, "system.", 7) == 0;
+	if (err->retryable || strncmp(err->code, "system.", 7) == 0) {
+		return true;
+	}
+	if (strncmp(err->code, "plugin.", 7) == 0 || strncmp(err->code, "security.", 9) == 0) {
+		return false; /* the line that names the plugin, or the sink, is wrong */
+	}
+	switch (err->rc) {
+	case -EACCES:
+	case -EPERM:
+	case -EROFS:
+	case -EIO:
+	case -ENOSPC:
+	case -EBADMSG:
+		return true;
+	default:
+		return false;
+	}
 }
 
 void drip_findings_add_error(struct drip_findings *f, enum drip_severity severity,

@@ -34,6 +34,9 @@ void graph_report(struct graph *g, enum drip_severity severity, const struct dri
 {
 	struct drip_place place = drip_node_place(node, err->option);
 
+	if (g->options->connect && strcmp(err->code, "validate.offline") == 0) {
+		return; /* why the connection does not open stands at the connection */
+	}
 	drip_findings_add_error(g->findings, severity, &place, err);
 }
 

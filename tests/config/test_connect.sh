@@ -65,6 +65,8 @@ make class.yaml 'feed: {plugin: contract, tables: [{match: "*", columns: [{name:
 check "finds a restricted column on its way to a sink" 2 validate class.yaml \
 	"class.yaml:10:40: error: column \"phone\" of table t_order_1 is restricted" "[security.uncleared_column]"
 make down.yaml '' 127.0.0.1 1
-check "says that a server is not there" 3 validate down.yaml "error: "
+check "says that a server is not there, once" 3 validate down.yaml "error: " "1 error,"
+sed "s/password: .*/password: wrong}/" good.yaml > denied.yaml
+check "says that the password is wrong" 3 validate denied.yaml "[mysql.access_denied]" "1 error,"
 echo "1..$number"
 exit $failed

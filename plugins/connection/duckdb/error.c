@@ -39,6 +39,8 @@ static const struct error_class classes[] = {
 	 "Another process has the file open; DuckDB takes one process at a time."},
 	{"IO", "Permission denied", -EACCES, true, "duckdb.io_error",
 	 "Check owner and mode of the file and its folder."},
+	{"IO", "not a valid DuckDB database", -EBADMSG, false, "duckdb.io_error",
+	 "Another program wrote the file: correct the path, or move the file away."},
 	{"IO", NULL, -EIO, true, "duckdb.io_error", NULL},
 	{"Connection", NULL, -EIO, true, "duckdb.io_error", NULL},
 	{"Constraint", NULL, -EEXIST, false, "duckdb.constraint",

@@ -467,6 +467,8 @@ TEST(every_kind_of_failure_has_its_code)
 		{"IO Error: Could not set lock on file \"x\": Conflicting lock is held",
 		 "duckdb.locked", -EBUSY, true},
 		{"IO Error: Cannot open file: Permission denied", "duckdb.io_error", -EACCES, true},
+		{"IO Error: The file is not a valid DuckDB database file!", "duckdb.io_error",
+		 -EBADMSG, false},
 		{"Constraint Error: Duplicate key", "duckdb.constraint", -EEXIST, false},
 		{"Binder Error: no", "duckdb.sql", -EINVAL, false},
 	};

@@ -25,7 +25,8 @@ static void add(struct check *c, enum drip_log_level level, const char *code, co
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	drip_error_set(&finding, -EINVAL, code, "%s", text);
+	drip_error_set(&finding, strcmp(code, "mysql.not_permitted") == 0 ? -EACCES : -EINVAL, code,
+		       "%s", text);
 	if (hint != NULL) {
 		drip_error_hint(&finding, "%s", hint);
 	}
