@@ -81,7 +81,7 @@ void drip_describe_range(const struct drip_option *option, struct drip_str *out)
 	if (option->min == 0 && option->max == 0) {
 		return;
 	}
-	if (option->max >= 9e15) {
+	if (option->max >= 9e15 || option->max < option->min) {
 		drip_str_append(out, "at least ");
 		number_text(option, option->min, out);
 	} else {

@@ -509,6 +509,8 @@ int drip_engine_replay(struct drip_engine *engine, const char *pipeline, const c
 			drip_pipeline_state(engine, p) != DRIP_PIPELINE_RUNNING)) {
 		rc = drip_error_set_retryable(err, -EAGAIN, "engine.not_running",
 					      "pipeline \"%s\" is not running", pipeline);
+		drip_error_hint(err, "Rows are replayed into a pipeline that runs: start or resume "
+				     "it, or replay during its next scheduled run.");
 	}
 	if (rc == 0 && index == 0) {
 		rc = drip_error_set(err, -EINVAL, "engine.unknown_stage",

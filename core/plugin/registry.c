@@ -202,12 +202,36 @@ static void learn_all(struct drip_registry *r, const struct drip_registry_option
 	refuse_duplicates(r);
 }
 
+/* A folder that is asked for by name must be there; those of the search path need not. */
+static int check_dirs(const struct drip_registry_options *options, struct drip_error *err)
+{
+	for (size_t i = 0; i < options->dirs_count; i++) {
+		struct stat st;
+		int rc = stat(options->dirs[i], &st) < 0 ? -errno
+			 : !S_ISDIR(st.st_mode)          ? -ENOTDIR
+							 : 0;
+
+		if (rc < 0) {
+			drip_error_set(err, rc, "plugin.no_folder",
+				       "could not read the plugin folder %s: %s", options->dirs[i],
+				       strerror(-rc));
+			drip_error_hint(err, "Check the path given with --plugin-dir.");
+			return rc;
+		}
+	}
+	return 0;
+}
+
 int drip_registry_create(const struct drip_registry_options *options, struct drip_registry **ret,
 			 struct drip_error *err)
 {
-	struct drip_registry *r = (struct drip_registry *)drip_calloc(1, sizeof(*r));
-	int rc;
+	struct drip_registry *r;
+	int rc = check_dirs(options, err);
 
+	if (rc < 0) {
+		return rc;
+	}
+	r = (struct drip_registry *)drip_calloc(1, sizeof(*r));
 	if (r == NULL) {
 		return drip_error_nomem(err, sizeof(*r));
 	}

@@ -40,13 +40,22 @@ static int bad_file(const char *path, const char *detail, struct drip_error *err
 	return rc;
 }
 
+/* A full disk also comes as a failed write, of the -shm file say: the system's error tells. */
+static bool disk_full(sqlite3 *db, int sqlite_rc)
+{
+	int system = db != NULL ? sqlite3_system_errno(db) : 0;
+
+	return (sqlite_rc & 0xff) == SQLITE_FULL ||
+	       ((sqlite_rc & 0xff) == SQLITE_IOERR && (system == ENOSPC || system == EDQUOT));
+}
+
 int drip_store_error(sqlite3 *db, int sqlite_rc, const char *what, struct drip_error *err)
 {
 	const char *path = db != NULL ? sqlite3_db_filename(db, "main") : NULL;
 	const char *detail = db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(sqlite_rc);
 
 	path = path != NULL ? path : DRIP_STORE_FILE;
-	switch (sqlite_rc & 0xff) {
+	switch (disk_full(db, sqlite_rc) ? SQLITE_FULL : sqlite_rc & 0xff) {
 	case SQLITE_NOMEM:
 		return drip_error_nomem(err, 0);
 	case SQLITE_CORRUPT:

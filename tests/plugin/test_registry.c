@@ -306,7 +306,7 @@ TEST(broken_cache_is_ignored)
 TEST(environment_and_order_of_folders)
 {
 	const char *dirs[] = {"/nonexistent"};
-	const struct drip_registry_options options = {.dirs = dirs, .dirs_count = 1};
+	struct drip_registry_options options = {.dirs = dirs, .dirs_count = 1};
 	char list[PATH_MAX * 3];
 	struct drip_error err = DRIP_ERROR_INIT;
 	const struct drip_component *c = NULL;
@@ -316,6 +316,10 @@ TEST(environment_and_order_of_folders)
 	install("other", "drip-other.so");
 	snprintf(list, sizeof(list), "/nonexistent2:%s:%s", dir, dir);
 	REQUIRE_EQ_INT(setenv("DRIPLINE_PLUGIN_PATH", list, 1), 0);
+	CHECK_EQ_INT(drip_registry_create(&options, &r, &err), -ENOENT);
+	CHECK_EQ_STR(err.code, "plugin.no_folder");
+	CHECK(strstr(err.message, "/nonexistent:") != NULL);
+	options.dirs_count = 0;
 	REQUIRE_OK(drip_registry_create(&options, &r, &err), &err);
 	unsetenv("DRIPLINE_PLUGIN_PATH");
 	CHECK_OK(drip_registry_find(r, DRIP_KIND_SINK, "other", &c, &err), &err);
