@@ -52,10 +52,12 @@ static int describe_labels(const struct drip_my_map_column *m, struct drip_my_co
 		uint64_t size = drip_my_read_length(&r);
 		const uint8_t *p = drip_my_read(&r, size);
 
-		c->labels[i] = p == NULL ? NULL : strndup((const char *)p, (size_t)size);
+		c->labels[i] = p == NULL ? NULL : malloc((size_t)size + 1);
 		if (c->labels[i] == NULL) {
 			return -ENOMEM;
 		}
+		memcpy(c->labels[i], p, (size_t)size);
+		c->labels[i][size] = '\0';
 		c->labels_count++;
 	}
 	return c->labels == NULL ? -ENOMEM : 0;

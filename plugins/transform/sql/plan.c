@@ -49,9 +49,15 @@ static char *take_text(struct ArrowArray *column, int64_t rows)
 	char *text = NULL;
 
 	if (rows == 1 && !drip_is_null(column, 0)) {
+		size_t size;
+
 		offsets += column->offset;
-		text = strndup((const char *)column->buffers[2] + offsets[0],
-			       (size_t)(offsets[1] - offsets[0]));
+		size = (size_t)(offsets[1] - offsets[0]);
+		text = malloc(size + 1);
+		if (text != NULL) {
+			memcpy(text, (const char *)column->buffers[2] + offsets[0], size);
+			text[size] = '\0';
+		}
 	}
 	return text;
 }
