@@ -39,6 +39,13 @@ struct result {
 #define ALLOW         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 #define WRITING_FLAGS (O_CREAT | O_TRUNC | O_APPEND)
 
+/* The runtime of ThreadSanitizer itself calls what the filter refuses. */
+#ifdef __SANITIZE_THREAD__
+#define SANDBOX false
+#else
+#define SANDBOX true
+#endif
+
 /* Files may not be made, emptied or grown. (The probe of plugins opens /dev/null to write.) */
 static void enter_sandbox(void)
 {
@@ -110,7 +117,9 @@ static struct result run(const char *folder, const char *command, const char *pa
 		}
 		close(fds[0]);
 		close(fds[1]);
-		enter_sandbox();
+		if (SANDBOX) {
+			enter_sandbox();
+		}
 		execl(test_argv[1], "dripline", command, "--plugin-dir", test_argv[2], path, more,
 		      more2, (char *)NULL);
 		_exit(97);

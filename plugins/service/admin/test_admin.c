@@ -13,13 +13,22 @@ static struct drip_instance *service;
 static struct drip_error err;
 static char answer[65536], asked[512];
 static bool ready;
+static int handovers;
+
+/* What the other thread has written is to be seen here: a socket stands between the two. */
+static void hand_over(void)
+{
+	__atomic_fetch_add(&handovers, 1, __ATOMIC_ACQ_REL);
+}
 
 static int on_control(const char *method, const char *arguments, char **ret_text,
 		      struct drip_error *error, void *data)
 {
 	char text[256];
 
+	hand_over();
 	snprintf(asked, sizeof(asked), "%s %s", method, arguments);
+	hand_over();
 	if (strcmp(method, "pause") == 0) {
 		return drip_error_set(error, -ENOENT, "control.unknown_pipeline", "no such");
 	}
@@ -60,6 +69,7 @@ static int ask_raw(const char *request, size_t size)
 
 	REQUIRE(fd >= 0);
 	REQUIRE(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	hand_over();
 	if (send(fd, request, size, MSG_NOSIGNAL) < 0) {
 		size = 0; /* refused while it was sent: the answer may be there */
 	}
@@ -69,6 +79,7 @@ static int ask_raw(const char *request, size_t size)
 	}
 	answer[length] = '\0';
 	close(fd);
+	hand_over();
 	return strncmp(answer, "HTTP/1.1 ", 9) == 0 ? (int)strtol(answer + 9, NULL, 10) : 0;
 }
 
