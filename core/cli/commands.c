@@ -136,9 +136,9 @@ const struct drip_command drip_commands[] = {
 	 .usage = "dripline dlq list [PIPELINE] | show ID | replay ID... | drop ID... [options]",
 	 .summary = "list, show, replay or drop dead letters",
 	 .help = "`replay` puts rows back before the stage that rejected them; it needs a running\n"
-		 "daemon. The others work without one too. Instead of IDs, `replay` and `drop` "
-		 "take\n"
-		 "--pipeline.\n\n" STATE_HELP
+		 "daemon, whether or not the pipeline runs just then: one that waits or has\n"
+		 "finished gets a run that reads nothing. The others work without a daemon too.\n"
+		 "Instead of IDs, `replay` and `drop` take --pipeline.\n\n" STATE_HELP
 		 "  --pipeline NAME      all dead letters of this pipeline\n"
 		 "  --stage ID           and of this stage\n"
 		 "  --limit N            list at most N (default 100)\n"

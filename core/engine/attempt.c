@@ -81,9 +81,10 @@ static int make_sinks(struct drip_run *run, struct drip_error *err)
 	return 0;
 }
 
-/* Sinks first, the source last. */
+/* Sinks first, the source last, if it is to be read. */
 int drip_attempt_open(struct drip_run *run, struct drip_error *err)
 {
+	uint32_t first = run->replay_only ? 1 : 0;
 	int rc = make_instances(run, err);
 
 	if (rc == 0) {
@@ -92,7 +93,7 @@ int drip_attempt_open(struct drip_run *run, struct drip_error *err)
 	pthread_mutex_lock(&run->lock);
 	run->instances_ready = rc == 0;
 	pthread_mutex_unlock(&run->lock);
-	for (uint32_t k = run->instances_count; k > 0 && rc == 0; k--) {
+	for (uint32_t k = run->instances_count; k > first && rc == 0; k--) {
 		rc = drip_instance_open(&run->instances[k - 1], err);
 		if (rc < 0) {
 			run->failed_stage = (int32_t)k - 1;

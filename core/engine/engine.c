@@ -318,6 +318,9 @@ void drip_engine_destroy(struct drip_engine *engine)
 		__atomic_store_n(&engine->closing, true, __ATOMIC_RELEASE);
 		drip_services_apply(engine, NULL);
 	}
+	for (struct drip_pipeline *p = engine->pipelines; p != NULL; p = p->next) {
+		drip_pipeline_refuse_replays(engine, p, NULL);
+	}
 	tell_replays(engine);
 	engine->handles->engine = NULL;
 	if (engine->abandoned != NULL || engine->works != 0 || engine->services_busy) {
@@ -495,23 +498,43 @@ static int find_stage(const struct drip_pipeline_spec *spec, const char *id, str
 			      "pipeline \"%s\" has no stage \"%s\"", spec->name, id);
 }
 
+static int may_replay(const struct drip_engine *engine, const struct drip_pipeline *p,
+		      struct drip_error *err)
+{
+	enum drip_pipeline_state state = drip_pipeline_state(engine, p);
+	const char *hint;
+
+	if (engine->stopping || p->removed || state == DRIP_PIPELINE_DRAINING) {
+		hint = "It is being stopped or reloaded: replay once it runs again.";
+	} else if (p->current != NULL ? p->current->edition != p->edition : p->upcoming != NULL) {
+		hint = "It is being reloaded: replay once that is done.";
+	} else if (p->paused || state == DRIP_PIPELINE_PAUSED) {
+		hint = "Resume it, then replay.";
+	} else if (state == DRIP_PIPELINE_FAILED) {
+		hint = "Repair what \"dripline status\" names, resume it, then replay.";
+	} else if (state == DRIP_PIPELINE_RETRYING) {
+		hint = "It tries again after a failure: replay once it runs.";
+	} else {
+		return 0;
+	}
+	drip_error_set_retryable(err, -EAGAIN, "engine.not_running",
+				 "could not replay into pipeline \"%s\": it is not running (%s)",
+				 p->name, drip_pipeline_state_name(state));
+	drip_error_hint(err, "%s", hint);
+	return -EAGAIN;
+}
+
 int drip_engine_replay(struct drip_engine *engine, const char *pipeline, const char *stage,
 		       struct drip_batch *batch,
 		       void (*done)(const struct drip_error *error, void *data), void *data,
 		       struct drip_error *err)
 {
 	struct drip_pipeline *p = must_find(engine, pipeline, err);
-	struct replay *r = NULL, **at;
+	struct replay *r;
 	int index = p != NULL ? find_stage(p->edition->spec, stage, err) : -ENOENT;
 	int rc = index < 0 ? index : 0;
 
-	if (rc == 0 && (p->current == NULL || p->current->edition != p->edition ||
-			drip_pipeline_state(engine, p) != DRIP_PIPELINE_RUNNING)) {
-		rc = drip_error_set_retryable(err, -EAGAIN, "engine.not_running",
-					      "pipeline \"%s\" is not running", pipeline);
-		drip_error_hint(err, "Rows are replayed into a pipeline that runs: start or resume "
-				     "it, or replay during its next scheduled run.");
-	}
+	rc = rc == 0 ? may_replay(engine, p, err) : rc;
 	if (rc == 0 && index == 0) {
 		rc = drip_error_set(err, -EINVAL, "engine.unknown_stage",
 				    "rows cannot be replayed before a source");
@@ -522,11 +545,7 @@ int drip_engine_replay(struct drip_engine *engine, const char *pipeline, const c
 		return rc < 0 ? rc : drip_error_nomem(err, sizeof(*r));
 	}
 	*r = (struct replay){.stage = (uint32_t)index, .batch = batch, .done = done, .data = data};
-	pthread_mutex_lock(&p->current->lock);
-	for (at = &p->current->replays; *at != NULL; at = &(*at)->next) {
-	}
-	*at = r;
-	pthread_cond_broadcast(&p->current->changed);
-	pthread_mutex_unlock(&p->current->lock);
+	drip_pipeline_replay(p, r);
+	drip_engine_wake(engine);
 	return 0;
 }

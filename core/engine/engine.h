@@ -32,7 +32,8 @@ struct drip_stage_stats {
 	int64_t rows_in, rows_out, rows_filtered, rows_dead, rows_in_flight;
 	int64_t batches_in;
 	uint64_t bytes_in, queue_bytes, queue_limit_bytes;
-	int64_t busy_us; /* time spent in ops */
+	int64_t busy_us;       /* time spent in ops */
+	int64_t rows_injected; /* dead letters put back, part of rows_in */
 };
 
 struct drip_pipeline_stats {
@@ -117,9 +118,13 @@ int drip_engine_tap(struct drip_engine *engine, const char *pipeline, const char
 		    void (*on_batch)(const struct drip_batch *batch, void *data), void *data,
 		    struct drip_tap **ret, struct drip_error *err) DRIP_MUST_CHECK;
 void drip_engine_untap(struct drip_tap *tap);
-/* Puts a dead letter's row back before the stage that rejected it. Takes the batch. Loop thread;
+/*
+ * Puts a dead letter's row back before the stage that rejected it. Takes the batch. Loop thread;
  * the outcome is asynchronous but durable: `done` is called on the loop thread after the epoch that
- * holds it is committed, or with the error. */
+ * holds it is committed, or with the error. Where the pipeline waits for its schedule or has
+ * finished, a run is started for it that reads nothing from the source. -EAGAIN with
+ * engine.not_running, and a hint, while it is paused, has failed, or is about to go.
+ */
 int drip_engine_replay(struct drip_engine *engine, const char *pipeline, const char *stage,
 		       struct drip_batch *batch,
 		       void (*done)(const struct drip_error *error, void *data), void *data,

@@ -222,6 +222,7 @@ struct drip_run {
 	bool thread_started;
 	bool prepare;         /* wait for `go` once all is open, and fail where that fails */
 	bool until_caught_up; /* as the engine's options, but false for a daemon's streams */
+	bool replay_only;     /* puts `replays` back and ends: the source is not even opened */
 	int64_t scheduled_us; /* the time of the schedule that it runs for, 0: none */
 
 	pthread_mutex_t lock;
@@ -384,7 +385,8 @@ struct drip_pipeline {
 	enum drip_pipeline_state state, reported; /* state: while there is no run */
 	struct drip_error error;                  /* the last one */
 	struct drip_cron *cron;                   /* NULL: streaming */
-	int64_t due_us; /* wall clock; INT64_MAX: none, or not known yet */
+	int64_t due_us;         /* wall clock; INT64_MAX: none, or not known yet */
+	struct replay *replays; /* while there is no run: for the next one; loop thread */
 };
 
 struct engine_handles {
@@ -442,6 +444,11 @@ struct drip_pipeline *drip_pipeline_create(struct drip_engine *engine, struct ed
 /* Another edition shall run. */
 void drip_pipeline_replace(struct drip_engine *engine, struct drip_pipeline *p,
 			   struct edition *edition);
+/* Puts a replay into the run, or starts one for it with the next step. Takes it. */
+void drip_pipeline_replay(struct drip_pipeline *p, struct replay *r);
+/* Tells replays that wait for a run that there will be none. */
+void drip_pipeline_refuse_replays(struct drip_engine *engine, struct drip_pipeline *p,
+				  const struct drip_error *why); /* NULL: it has ended */
 /* Gives up runs that do not end. */
 void drip_pipeline_abandon(struct drip_engine *engine, struct drip_pipeline *p);
 enum drip_pipeline_state drip_pipeline_state(const struct drip_engine *engine,

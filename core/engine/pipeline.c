@@ -127,6 +127,7 @@ static void carry_counts(const struct edition *from, struct edition *to)
 void drip_pipeline_replace(struct drip_engine *engine, struct drip_pipeline *p,
 			   struct edition *edition)
 {
+	drip_pipeline_refuse_replays(engine, p, NULL); /* their stage may be another one */
 	pthread_mutex_lock(&engine->lock);
 	if (p->current == NULL && p->upcoming == NULL) {
 		carry_counts(p->edition, edition);
@@ -182,6 +183,62 @@ bool drip_pipeline_terminal(const struct drip_engine *engine, const struct drip_
 	return engine->stopping || (p->cron == NULL && p->ran);
 }
 
+/* ---- replays ---- */
+
+static void append_replays(struct replay **to, struct replay *list)
+{
+	while (*to != NULL) {
+		to = &(*to)->next;
+	}
+	*to = list;
+}
+
+void drip_pipeline_replay(struct drip_pipeline *p, struct replay *r)
+{
+	if (p->current == NULL) {
+		append_replays(&p->replays, r);
+		return;
+	}
+	pthread_mutex_lock(&p->current->lock);
+	append_replays(&p->current->replays, r);
+	pthread_cond_broadcast(&p->current->changed);
+	pthread_mutex_unlock(&p->current->lock);
+}
+
+void drip_pipeline_refuse_replays(struct drip_engine *engine, struct drip_pipeline *p,
+				  const struct drip_error *why)
+{
+	struct drip_error ended = DRIP_ERROR_INIT;
+	struct replay *list = p->replays;
+
+	p->replays = NULL;
+	drip_error_set_retryable(&ended, -EAGAIN, "engine.not_running",
+				 "the pipeline ended before the row was committed");
+	for (struct replay *r = list; r != NULL; r = r->next) {
+		r->error = why != NULL ? *why : ended;
+	}
+	if (list != NULL) {
+		drip_engine_replayed(engine, list);
+	}
+}
+
+static void pass_replays(struct drip_pipeline *p)
+{
+	struct replay *list = p->replays;
+
+	p->replays = NULL;
+	drip_pipeline_replay(p, list);
+}
+
+/* The run has ended: what it did not take in waits for another one. */
+static void keep_replays(struct drip_pipeline *p, struct drip_run *run)
+{
+	pthread_mutex_lock(&run->lock);
+	append_replays(&p->replays, run->replays);
+	run->replays = NULL;
+	pthread_mutex_unlock(&run->lock);
+}
+
 /* ---- runs ---- */
 
 static bool flag_of(struct drip_run *run, const bool *flag)
@@ -194,8 +251,10 @@ static bool flag_of(struct drip_run *run, const bool *flag)
 	return value;
 }
 
-/* (gives) a run of the pipeline's edition, under way; NULL: the pipeline has failed. */
-static struct drip_run *start_run(struct drip_engine *engine, struct drip_pipeline *p, bool prepare)
+/* (gives) a run of the pipeline's edition, under way, with the replays that wait; NULL: the
+ * pipeline has failed, or only they have. */
+static struct drip_run *start_run(struct drip_engine *engine, struct drip_pipeline *p, bool prepare,
+				  bool replay_only)
 {
 	struct drip_error err = DRIP_ERROR_INIT;
 	struct drip_run *run = NULL;
@@ -206,15 +265,22 @@ static struct drip_run *start_run(struct drip_engine *engine, struct drip_pipeli
 		run->prepare = prepare;
 		run->pause = p->paused;
 		run->until_caught_up = engine->options.until_caught_up;
-		if (p->cron != NULL) {
+		run->replay_only = replay_only;
+		if (p->cron != NULL && !replay_only) {
 			run->scheduled_us = drip_clock_wall_us();
 			run->until_caught_up = true;
 		}
+		run->replays = p->replays;
+		p->replays = NULL;
 		rc = drip_run_start(run, &err);
 	}
 	if (rc < 0) {
+		if (run != NULL) {
+			keep_replays(p, run);
+		}
+		drip_pipeline_refuse_replays(engine, p, &err);
 		drip_run_destroy(run);
-		p->state = DRIP_PIPELINE_FAILED;
+		p->state = replay_only ? p->state : DRIP_PIPELINE_FAILED;
 		p->error = err;
 		drip_logger_event(DRIP_LOG_ERROR, p->name, "", &err, "could not start");
 		return NULL;
@@ -226,9 +292,10 @@ static struct drip_run *start_run(struct drip_engine *engine, struct drip_pipeli
 static void take_in(struct drip_engine *engine, struct drip_pipeline *p, struct drip_run *run)
 {
 	pthread_join(run->thread, NULL);
-	p->state = run->state;
-	if (run->error.rc != 0) {
-		p->error = run->error;
+	if (!run->replay_only ||
+	    run->abandoned) { /* whether a replay succeeds says nothing of it */
+		p->state = run->state;
+		p->error = run->error.rc != 0 ? run->error : p->error;
 	}
 	if (run->abandoned) {
 		run->next = engine->abandoned;
@@ -339,7 +406,7 @@ static void step_reload(struct drip_engine *engine, struct drip_pipeline *p)
 		}
 		drip_run_stop(old);
 	} else {
-		struct drip_run *run = start_run(engine, p, true);
+		struct drip_run *run = start_run(engine, p, true, false);
 
 		pthread_mutex_lock(&engine->lock);
 		p->upcoming = run;
@@ -353,13 +420,16 @@ static void start_if_due(struct drip_engine *engine, struct drip_pipeline *p)
 	bool start = p->cron != NULL ? p->due_us <= now && !p->paused : !p->ran;
 	struct drip_run *run;
 
-	if (!start) {
+	if (!start && p->paused) {
+		drip_pipeline_refuse_replays(engine, p, NULL);
+	}
+	if (!start && p->replays == NULL) {
 		return;
 	}
-	if (p->cron != NULL) {
+	if (start && p->cron != NULL) {
 		p->due_us = drip_cron_next(p->cron, now);
 	}
-	run = start_run(engine, p, p->fallback != NULL);
+	run = start_run(engine, p, start && p->fallback != NULL, !start);
 	pthread_mutex_lock(&engine->lock);
 	p->current = run;
 	pthread_mutex_unlock(&engine->lock);
@@ -372,11 +442,19 @@ static void start_if_due(struct drip_engine *engine, struct drip_pipeline *p)
 
 static void take_in_ended(struct drip_engine *engine, struct drip_pipeline *p)
 {
+	struct drip_run *run = p->current;
+	struct drip_error why = DRIP_ERROR_INIT;
+	bool again = false; /* what it did not take in goes into a run of its own */
 	bool upcoming = p->upcoming != NULL && flag_of(p->upcoming, &p->upcoming->ended);
 	bool current = p->current != NULL && flag_of(p->current, &p->current->ended);
 
 	if (!upcoming && !current) {
 		return;
+	}
+	if (current) {
+		again = run->state == DRIP_PIPELINE_FINISHED && run->edition == p->edition;
+		why = run->replay_only ? run->error : why;
+		keep_replays(p, run);
 	}
 	pthread_mutex_lock(&engine->lock);
 	if (upcoming) {
@@ -386,12 +464,16 @@ static void take_in_ended(struct drip_engine *engine, struct drip_pipeline *p)
 		take_in_current(engine, p);
 	}
 	pthread_mutex_unlock(&engine->lock);
+	if (current && !again) {
+		drip_pipeline_refuse_replays(engine, p, why.rc < 0 ? &why : NULL);
+	}
 }
 
 bool drip_pipeline_step(struct drip_engine *engine, struct drip_pipeline *p)
 {
 	take_in_ended(engine, p);
 	if (engine->stopping || p->removed) {
+		drip_pipeline_refuse_replays(engine, p, NULL);
 		if (p->upcoming != NULL) {
 			drip_run_cancel(p->upcoming);
 		}
@@ -419,6 +501,7 @@ bool drip_pipeline_step(struct drip_engine *engine, struct drip_pipeline *p)
 		p->current = p->upcoming;
 		p->upcoming = NULL;
 		pthread_mutex_unlock(&engine->lock);
+		pass_replays(p);
 		drip_run_pause(p->current, p->paused);
 		drip_run_go(p->current);
 	}

@@ -349,7 +349,8 @@ static enum drip_pipeline_state conclude(struct drip_run *run, int rc, bool fini
 	}
 	drip_logger_event(DRIP_LOG_ERROR, run->spec->name,
 			  run->failed_stage >= 0 ? run->spec->stages[run->failed_stage].id : "",
-			  &run->error, "the pipeline has failed");
+			  &run->error,
+			  run->replay_only ? "the replay has failed" : "the pipeline has failed");
 	end_record(run, DRIP_RUN_FAILED);
 	return DRIP_PIPELINE_FAILED;
 }
@@ -359,21 +360,17 @@ static void *run_main(void *data)
 	struct drip_run *run = data;
 	struct drip_engine *engine = run->engine;
 	enum drip_pipeline_state state;
-	struct drip_error ended = DRIP_ERROR_INIT;
 	int64_t attempts = 0;
 	int rc;
 
 	for (;;) {
 		rc = try_once(run);
 		if (rc >= 0 || run->abandoned || (run->prepare && !run->opened_once) ||
-		    asked_to_stop(run) || !wait_to_retry(run, &attempts)) {
+		    run->replay_only || asked_to_stop(run) || !wait_to_retry(run, &attempts)) {
 			break;
 		}
 	}
 	state = conclude(run, rc, rc == 0 && run->finished);
-	drip_error_set_retryable(&ended, -EAGAIN, "engine.not_running",
-				 "the pipeline ended before the row was committed");
-	drip_run_end_replays(run, &run->replays, &ended);
 	pthread_mutex_lock(&run->lock);
 	run->state = state;
 	run->ended = true;

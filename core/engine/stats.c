@@ -31,6 +31,7 @@ static void fill_live(const struct drip_run *run, uint32_t k, struct drip_stage_
 	s->rows_out += c.out;
 	s->rows_filtered += c.filtered + __atomic_load_n(&i->left_out, __ATOMIC_RELAXED);
 	s->rows_dead += c.dead;
+	s->rows_injected += c.injected;
 	s->batches_in += c.batches;
 	s->bytes_in += c.bytes;
 	s->busy_us += __atomic_load_n(&i->busy_us, __ATOMIC_RELAXED);
@@ -64,6 +65,7 @@ static int fill_stages(const struct edition *e, const struct drip_run *run,
 		s->rows_out = base->out;
 		s->rows_filtered = base->filtered;
 		s->rows_dead = base->dead;
+		s->rows_injected = base->injected;
 		s->batches_in = base->batches;
 		s->bytes_in = base->bytes;
 		s->queue_limit_bytes =
@@ -82,7 +84,8 @@ static int fill_stages(const struct edition *e, const struct drip_run *run,
 	return 0;
 }
 
-/* The pipeline's rows, on the path from the source to the first sink. */
+/* The pipeline's rows, on the path from the source to the first sink; what was put back there came
+ * in, too. */
 static void fill_totals(const struct drip_pipeline_spec *spec, struct drip_pipeline_stats *ret)
 {
 	uint32_t k = 0;
@@ -93,6 +96,7 @@ static void fill_totals(const struct drip_pipeline_spec *spec, struct drip_pipel
 	ret->rows_in = ret->stages[0].rows_out;
 	ret->rows_out = ret->stages[k].rows_out;
 	while (k != 0) {
+		ret->rows_in += ret->stages[k].rows_injected;
 		ret->rows_filtered += ret->stages[k].rows_filtered;
 		ret->rows_dead += ret->stages[k].rows_dead;
 		k = spec->stages[k].input;

@@ -524,4 +524,155 @@ TEST(a_replay_that_is_not_committed_says_so)
 	stream_finish(&t);
 }
 
+/* A pipeline whose bounded source has ended, which rejects odd rows before its sink. */
+static void rejecting_start(struct stream *t, struct fake_transform *odd)
+{
+	struct fake_doc *d = fake_doc_create();
+
+	fake_source_init(&t->s, 100);
+	fake_sink_init(&t->k);
+	fake_transform_init(odd, FAKE_REJECT_ODD);
+	bench_init(&t->b, false);
+	fake_doc_pipeline(d, "p", 1);
+	fake_doc_stage(d, "source", &fake_source_component, &t->s, 0);
+	fake_doc_stage(d, "t", &fake_transform_component, odd, 0)->on_error =
+		DRIP_ON_ERROR_DEAD_LETTER;
+	fake_doc_stage(d, "sink", &fake_sink_exact, &t->k, 1);
+	bench_apply(&t->b, d);
+	bench_until_state(&t->b, "p", DRIP_PIPELINE_FINISHED);
+	CHECK_EQ_INT(t->k.target_count, 50);
+	CHECK_EQ_INT(t->b.store.letters, 50);
+}
+
+TEST(a_finished_pipeline_takes_replays)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct told first = {0}, second = {0}, third = {0};
+	struct fake_transform odd;
+	struct drip_position before;
+	struct stream t;
+
+	rejecting_start(&t, &odd);
+	before = t.b.store.positions[0];
+	REQUIRE_OK(drip_engine_replay(t.b.engine, "p", "sink", one_row(1), on_done, &first, &err),
+		   &err);
+	REQUIRE_OK(drip_engine_replay(t.b.engine, "p", "t", one_row(3), on_done, &second, &err),
+		   &err);
+	bench_until(&t.b, was_told, &first);
+	bench_until(&t.b, was_told, &second);
+	CHECK_EQ_INT(first.rc, 0);
+	CHECK_EQ_INT(second.rc, 0);
+	CHECK_EQ_INT(t.k.target_count, 51);
+	CHECK_EQ_INT(t.k.target[50], 1);
+	CHECK_EQ_INT(t.b.store.letters, 51); /* it was rejected again, and is kept again */
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_FINISHED);
+	CHECK_EQ_INT(t.s.opens, 1); /* the source had no part in it */
+	CHECK_EQ_INT(t.b.store.runs, 2);
+	CHECK_EQ_INT(t.b.store.run_state, DRIP_RUN_SUCCEEDED);
+	CHECK_EQ_INT(drip_position_compare(&before, &t.b.store.positions[0]), 0);
+	CHECK_EQ_INT(bench_stats(&t.b, "p").rows_in_flight, 0);
+	/* once more, and paused it does not */
+	REQUIRE_OK(drip_engine_replay(t.b.engine, "p", "sink", one_row(5), on_done, &third, &err),
+		   &err);
+	bench_until(&t.b, was_told, &third);
+	CHECK_EQ_INT(t.k.target_count, 52);
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_FINISHED);
+	CHECK_EQ_INT(drip_engine_pause(t.b.engine, "p", NULL), 0);
+	CHECK_EQ_INT(drip_engine_replay(t.b.engine, "p", "sink", one_row(7), on_done, &third, &err),
+		     -EAGAIN);
+	CHECK_EQ_STR(err.code, "engine.not_running");
+	CHECK_CONTAINS(err.hint, "Resume");
+	CHECK_EQ_INT(drip_engine_resume(t.b.engine, "p", NULL), 0);
+	stream_finish(&t);
+}
+
+/* What a run that ends at once did not take in goes into one of its own. */
+TEST(a_run_that_ends_takes_replays)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct stream t;
+
+	fake_source_init(&t.s, 100);
+	fake_sink_init(&t.k);
+	bench_init(&t.b, false);
+	bench_apply(&t.b, stream_doc(&t, 1));
+	for (int i = 0; i < 20; i++) {
+		struct told told = {0};
+
+		REQUIRE_OK(drip_engine_replay(t.b.engine, "p", "sink", one_row(1000 + i), on_done,
+					      &told, &err),
+			   &err);
+		bench_until(&t.b, was_told, &told);
+		CHECK_EQ_INT(told.rc, 0);
+	}
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_FINISHED);
+	CHECK_EQ_INT(t.k.target_count, 120);
+	CHECK_EQ_INT(t.s.starts, 1);
+	stream_finish(&t);
+}
+
+TEST(a_waiting_pipeline_takes_replays)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct told told = {0};
+	struct stream t;
+
+	fake_source_init(&t.s, 100);
+	fake_sink_init(&t.k);
+	bench_init(&t.b, false);
+	bench_apply(&t.b, scheduled_doc(&t, "0 0 29 2 *"));
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_WAITING);
+	REQUIRE_OK(drip_engine_replay(t.b.engine, "p", "sink", one_row(4711), on_done, &told, &err),
+		   &err);
+	bench_until(&t.b, was_told, &told);
+	CHECK_EQ_INT(told.rc, 0);
+	CHECK_EQ_INT(t.k.target_count, 1);
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_WAITING);
+	CHECK_EQ_INT(t.s.opens, 0);
+	CHECK_EQ_INT(t.b.store.schedule_us, 0); /* it counts for no run of the schedule */
+	CHECK_EQ_INT(t.k.open_now, 0);
+	CHECK_EQ_INT(drip_engine_pause(t.b.engine, "p", NULL), 0);
+	CHECK_EQ_INT(drip_engine_replay(t.b.engine, "p", "sink", one_row(1), on_done, &told, &err),
+		     -EAGAIN);
+	stream_finish(&t);
+}
+
+/* A replay that fails says why at once, and leaves the pipeline as it was. */
+TEST(a_finished_pipeline_survives_a_failed_replay)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct told told = {0}, again = {0}, late = {0};
+	struct stream t;
+
+	fake_source_init(&t.s, 100);
+	fake_sink_init(&t.k);
+	bench_init(&t.b, false);
+	bench_apply(&t.b, stream_doc(&t, 1));
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_FINISHED);
+	t.k.fail_commits = 1;
+	t.k.retryable = true;
+	REQUIRE_OK(drip_engine_replay(t.b.engine, "p", "sink", one_row(1), on_done, &told, &err),
+		   &err);
+	bench_until(&t.b, was_told, &told);
+	CHECK_EQ_INT(told.rc, -EIO);
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_FINISHED);
+	CHECK(fake_sink_holds(&t.k, 100));
+	CHECK_EQ_INT(t.b.store.run_state, DRIP_RUN_FAILED);
+	REQUIRE_OK(drip_engine_replay(t.b.engine, "p", "sink", one_row(1), on_done, &again, &err),
+		   &err);
+	bench_until(&t.b, was_told, &again);
+	CHECK_EQ_INT(again.rc, 0);
+	CHECK_EQ_INT(t.k.target_count, 101);
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_FINISHED);
+	/* asked for as the engine stops */
+	REQUIRE_OK(drip_engine_replay(t.b.engine, "p", "sink", one_row(2), on_done, &late, &err),
+		   &err);
+	drip_engine_stop(t.b.engine);
+	bench_until(&t.b, was_told, &late);
+	CHECK_EQ_INT(late.rc, -EAGAIN);
+	CHECK_EQ_INT(drip_engine_replay(t.b.engine, "p", "sink", one_row(2), on_done, &late, &err),
+		     -EAGAIN);
+	stream_finish(&t);
+}
+
 TEST_MAIN()

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dead letters from the reject of a stage to their replay, over a restart of the daemon. */
+/* Dead letters from the reject of a stage to their replay, over a restart of the daemon, into a
+ * pipeline that runs and one that has finished. */
 #include "lib/test.h"
 
 #include "lib/program.h"
@@ -125,6 +126,44 @@ TEST(letters_are_kept_shown_replayed_and_dropped)
 	CHECK_EQ_INT(count_in_output("\"id\":21,"), 1);
 	CHECK_EQ_INT(count_in_output("\"id\":22,"), 1);
 	CHECK_EQ_INT(count_in_output("\"id\":25,"), 0); /* it was dropped */
+	end_daemon();
+}
+
+static void wait_until_finished(void)
+{
+	int64_t deadline = program_now_ms() + PROGRAM_HANG_MS;
+
+	do {
+		program_run(&q, NULL, ARGS("status", "--state", state));
+	} while (strstr(q.output, "finished") == NULL && program_now_ms() < deadline);
+	CHECK_CONTAINS(q.output, "finished");
+}
+
+/* The source has ended for good: replays get a run of their own. */
+TEST(letters_are_replayed_into_a_finished_pipeline)
+{
+	set_up("20", "25");
+	wait_until_finished();
+	wait_for_list("range_id");
+	CHECK_CONTAINS(dlq("replay", "--pipeline", "p"), "5 dead letters replayed");
+	CHECK_EQ_INT(q.status, 0);
+	wait_until_finished();
+	CHECK_EQ_INT(first_id(), 6); /* refused again: kept under new ids */
+	CHECK_EQ_INT(count_in_output("\"id\":21,"), 0);
+	program_run(&q, NULL, ARGS("pause", "p", "--state", state));
+	CHECK_CONTAINS(dlq("replay", "6", NULL), "engine.not_running");
+	CHECK_CONTAINS(q.output, "Resume it");
+	CHECK(q.status != 0);
+	end_daemon();
+
+	write_conf("1000", "25");
+	start_daemon();
+	CHECK_CONTAINS(dlq("replay", "--pipeline", "p"), "5 dead letters replayed");
+	CHECK_EQ_INT(first_id(), -1);
+	CHECK_EQ_INT(count_in_output("\"id\":21,"), 1);
+	CHECK_EQ_INT(count_in_output("\"id\":25,"), 1);
+	CHECK_EQ_INT(count_in_output("\"id\":20,"), 1); /* nothing is read twice */
+	wait_until_finished();
 	end_daemon();
 }
 
