@@ -260,7 +260,7 @@ static struct drip_run *start_run(struct drip_engine *engine, struct drip_pipeli
 	struct drip_run *run = NULL;
 	int rc = drip_run_create(engine, p->edition, &run, &err);
 
-	p->ran = true;
+	p->ran = p->ran || !replay_only;
 	if (rc == 0) {
 		run->prepare = prepare;
 		run->pause = p->paused;

@@ -634,6 +634,8 @@ TEST(a_waiting_pipeline_takes_replays)
 	CHECK_EQ_INT(drip_engine_pause(t.b.engine, "p", NULL), 0);
 	CHECK_EQ_INT(drip_engine_replay(t.b.engine, "p", "sink", one_row(1), on_done, &told, &err),
 		     -EAGAIN);
+	drip_engine_stop(t.b.engine);
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_STOPPED);
 	stream_finish(&t);
 }
 
