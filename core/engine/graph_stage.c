@@ -165,8 +165,7 @@ static int add_column(struct drip_schema_builder *b, const struct drip_schema *i
 	if (!is_compatible(from, to)) {
 		return set_conflict(err, input, from, to);
 	}
-	column = *from;
-	column.struct_size = sizeof(column);
+	column = drip_schema_column_get(input, (uint32_t)index);
 	column.name = to->name;
 	column.classification = to->classification;
 	column.flags = from->flags & (DRIP_COLUMN_MASKED | DRIP_COLUMN_NULLABLE);

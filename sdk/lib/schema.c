@@ -38,6 +38,23 @@ const struct drip_column *drip_schema_column(const struct drip_schema *schema, u
 								  schema->columns->struct_size);
 }
 
+/* `from` with what its size holds, and zeros behind. */
+static struct drip_column sized_copy(const struct drip_column *from)
+{
+	struct drip_column copy = {.struct_size = sizeof(copy)};
+	size_t size = from->struct_size != 0 && from->struct_size < sizeof(copy) ? from->struct_size
+										 : sizeof(copy);
+
+	memcpy(&copy, from, size);
+	copy.struct_size = sizeof(copy);
+	return copy;
+}
+
+struct drip_column drip_schema_column_get(const struct drip_schema *schema, uint32_t index)
+{
+	return sized_copy(drip_schema_column(schema, index));
+}
+
 int drip_schema_find(const struct drip_schema *schema, const char *name)
 {
 	int found = -1;
@@ -78,6 +95,23 @@ bool drip_schema_equal(const struct drip_schema *a, const struct drip_schema *b)
 }
 
 /* ---- builder ---- */
+
+static void free_strings(struct drip_column *column)
+{
+	free((void *)(uintptr_t)column->name);
+	free((void *)(uintptr_t)column->source_type);
+	free((void *)(uintptr_t)column->fill);
+	free((void *)(uintptr_t)column->renamed_from);
+}
+
+/* A copy of `text`, NULL of NULL; *failed where there is no memory. */
+static char *copy_text(const char *text, bool *failed)
+{
+	char *copy = text != NULL ? strdup(text) : NULL;
+
+	*failed |= text != NULL && copy == NULL;
+	return copy;
+}
 
 static void set_string(struct drip_schema_builder *b, char **member, const char *text)
 {
@@ -142,21 +176,19 @@ static bool make_room(struct drip_schema_builder *b)
 uint32_t drip_schema_builder_add(struct drip_schema_builder *b, const struct drip_column *column)
 {
 	uint32_t index = b->count;
-	struct drip_column copy = {.struct_size = sizeof(copy)};
-	size_t size = column->struct_size != 0 && column->struct_size < sizeof(copy)
-			      ? column->struct_size
-			      : sizeof(copy);
+	bool failed = false;
+	struct drip_column copy;
 
 	if (!make_room(b)) {
 		return index;
 	}
-	memcpy(&copy, column, size);
-	copy.struct_size = sizeof(copy);
-	copy.name = strdup(column->name != NULL ? column->name : "");
-	copy.source_type = column->source_type != NULL ? strdup(column->source_type) : NULL;
-	if (copy.name == NULL || (column->source_type != NULL && copy.source_type == NULL)) {
-		free((void *)(uintptr_t)copy.name);
-		free((void *)(uintptr_t)copy.source_type);
+	copy = sized_copy(column);
+	copy.name = copy_text(copy.name != NULL ? copy.name : "", &failed);
+	copy.source_type = copy_text(copy.source_type, &failed);
+	copy.fill = copy_text(copy.fill, &failed);
+	copy.renamed_from = copy_text(copy.renamed_from, &failed);
+	if (failed) {
+		free_strings(&copy);
 		b->rc = -ENOMEM;
 		return index;
 	}
@@ -180,6 +212,14 @@ void drip_schema_builder_rename(struct drip_schema_builder *b, uint32_t index, c
 	b->columns[index].name = copy;
 }
 
+void drip_schema_builder_clear_fill(struct drip_schema_builder *b, uint32_t index)
+{
+	if (b->rc == 0 && index < b->count) {
+		free((void *)(uintptr_t)b->columns[index].fill);
+		b->columns[index].fill = NULL;
+	}
+}
+
 void drip_schema_builder_remove(struct drip_schema_builder *b, uint32_t index)
 {
 	if (b->rc != 0) {
@@ -189,8 +229,7 @@ void drip_schema_builder_remove(struct drip_schema_builder *b, uint32_t index)
 		b->rc = -ERANGE;
 		return;
 	}
-	free((void *)(uintptr_t)b->columns[index].name);
-	free((void *)(uintptr_t)b->columns[index].source_type);
+	free_strings(&b->columns[index]);
 	b->count--;
 	memmove(&b->columns[index], &b->columns[index + 1],
 		(b->count - index) * sizeof(*b->columns));
@@ -299,6 +338,11 @@ static const char *place_string(char **at, const char *text)
 	return start;
 }
 
+static const char *place_optional(char **at, const char *text)
+{
+	return text != NULL ? place_string(at, text) : NULL;
+}
+
 static struct drip_schema *build_block(const struct drip_schema_builder *b, struct drip_error *err)
 {
 	size_t size = sizeof(struct drip_schema) + b->count * sizeof(struct drip_column);
@@ -312,6 +356,8 @@ static struct drip_schema *build_block(const struct drip_schema_builder *b, stru
 
 		strings += strlen(c->name) + 1;
 		strings += c->source_type != NULL ? strlen(c->source_type) + 1 : 0;
+		strings += c->fill != NULL ? strlen(c->fill) + 1 : 0;
+		strings += c->renamed_from != NULL ? strlen(c->renamed_from) + 1 : 0;
 	}
 	s = (struct drip_schema *)calloc(1, size + strings);
 	if (s == NULL) {
@@ -329,11 +375,15 @@ static struct drip_schema *build_block(const struct drip_schema_builder *b, stru
 	s->columns = columns;
 	s->columns_count = b->count;
 	for (uint32_t i = 0; i < b->count; i++) {
-		columns[i] = b->columns[i];
-		columns[i].name = place_string(&at, b->columns[i].name);
-		if (b->columns[i].source_type != NULL) {
-			columns[i].source_type = place_string(&at, b->columns[i].source_type);
-		}
+		const struct drip_column *c = &b->columns[i];
+		bool masked = (c->flags & DRIP_COLUMN_MASKED) != 0;
+
+		columns[i] = *c;
+		columns[i].name = place_string(&at, c->name);
+		columns[i].source_type = place_optional(&at, c->source_type);
+		/* both speak of values as they were before the mask */
+		columns[i].fill = masked ? NULL : place_optional(&at, c->fill);
+		columns[i].renamed_from = masked ? NULL : place_optional(&at, c->renamed_from);
 		s->keys_count += (columns[i].flags & DRIP_COLUMN_KEY) != 0;
 	}
 	return s;
@@ -359,8 +409,7 @@ int drip_schema_builder_build(struct drip_schema_builder *b, struct drip_schema 
 void drip_schema_builder_finish(struct drip_schema_builder *b)
 {
 	for (uint32_t i = 0; i < b->count; i++) {
-		free((void *)(uintptr_t)b->columns[i].name);
-		free((void *)(uintptr_t)b->columns[i].source_type);
+		free_strings(&b->columns[i]);
 	}
 	free(b->columns);
 	free(b->database);

@@ -14,7 +14,7 @@ static const struct {
 	size_t size_1_0, size_now;
 } sizes[] = {
 	{"drip_error", 1388, sizeof(struct drip_error)},
-	{"drip_column", 48, sizeof(struct drip_column)},
+	{"drip_column", 64, sizeof(struct drip_column)},
 	{"drip_schema", 56, sizeof(struct drip_schema)},
 	{"drip_position", 1352, sizeof(struct drip_position)},
 	{"drip_batch", 1512, sizeof(struct drip_batch)},
@@ -121,6 +121,8 @@ static const struct {
 	{"drip_column.length", 32, offsetof(struct drip_column, length)},
 	{"drip_column.flags", 40, offsetof(struct drip_column, flags)},
 	{"drip_column.classification", 44, offsetof(struct drip_column, classification)},
+	{"drip_column.fill", 48, offsetof(struct drip_column, fill)},
+	{"drip_column.renamed_from", 56, offsetof(struct drip_column, renamed_from)},
 	{"drip_position.order_size", 4, offsetof(struct drip_position, order_size)},
 	{"drip_position.detail_size", 6, offsetof(struct drip_position, detail_size)},
 	{"drip_position.partition", 8, offsetof(struct drip_position, partition)},

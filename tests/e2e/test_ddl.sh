@@ -58,6 +58,37 @@ same "changelog: ops" "r2;u1;i2;d1;" changelog \
 same "merge: rows" "1;2;3;4;" merge "SELECT id FROM c ORDER BY id"
 same "scd2: current rows" "1;3;4;" scd2 "SELECT id FROM c WHERE is_current ORDER BY id"
 
+# Rows that were there before have values that the log does not say: defaults, and renamed columns.
+need mariadb_sql "$db" ddl -e "CREATE TABLE f (id INT PRIMARY KEY, a VARCHAR(10), b INT);
+	INSERT INTO f VALUES (1, 'one', 1), (2, 'it''s', 2);"
+for mode in mirror merge append; do
+	drip run "$dir/$mode.yaml" --until caught-up
+	check "$mode: rows before the columns" $?
+done
+need mariadb_sql "$db" ddl -e "ALTER TABLE f ADD COLUMN five INT NOT NULL DEFAULT 5, ADD COLUMN nil INT;
+	ALTER TABLE f ADD COLUMN (z BIGINT NOT NULL, e ENUM('x', 'y') NOT NULL, s VARCHAR(5) NOT NULL);
+	INSERT INTO f (id, a, b, five, z, e, s) VALUES (3, 'three', 3, 7, 8, 'y', 's3');
+	ALTER TABLE f ADD q VARCHAR(9) DEFAULT 'it''s', ADD m DECIMAL(8,3) NOT NULL DEFAULT -1.5,
+		ADD d DATE DEFAULT '2024-02-29', ADD t DATETIME(3) DEFAULT '2024-01-02 03:04:05', ADD w TIME NOT NULL;
+	ALTER TABLE f RENAME COLUMN a TO name;
+	ALTER TABLE f CHANGE b num BIGINT NOT NULL DEFAULT 0;
+	UPDATE f SET num = 9 WHERE id = 2;
+	ALTER TABLE f ADD made DATETIME DEFAULT CURRENT_TIMESTAMP;"
+columns="id, name, num, five, nil, z, e, s, q, m, d, w"
+for mode in mirror merge; do
+	drip run "$dir/$mode.yaml" --until caught-up
+	check "$mode: columns are added and renamed" $?
+	in_log "ddl.f.made was added with a default that only the server knows"
+	check "$mode: an expression is told" $?
+	same "$mode: older rows are as in the source" \
+		"$(mariadb_sql "$db" ddl -N -e "SELECT $columns, t FROM f ORDER BY id" | tr '\t\n' '|;')" "$mode" \
+		"SELECT $columns, strftime(t, '%Y-%m-%d %H:%M:%S.%g') FROM f ORDER BY id"
+	same "$mode: no column is left" "14;" "$mode" \
+		"SELECT count(*) FROM information_schema.columns WHERE table_name = 'f'"
+done
+drip run "$dir/append.yaml" --until caught-up
+same "append: older rows are as they were" "1|one|NULL;2|it's|NULL;" append "SELECT id, a, five FROM f WHERE id < 3 AND name IS NULL ORDER BY id"
+
 need mariadb_sql "$db" ddl -e "INSERT INTO c VALUES (5, 'K', 5)"
 DRIPLINE_FAILPOINTS="engine.before_checkpoint=kill@1" drip run "$dir/mirror.yaml" --until caught-up
 check "killed between sink and checkpoint" "$([ $? -eq 137 ]; echo $?)"

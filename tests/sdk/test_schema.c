@@ -121,6 +121,47 @@ TEST(derives_from_another)
 	drip_schema_unref(u);
 }
 
+TEST(fill_and_old_name_go_along_but_not_behind_a_mask)
+{
+	struct drip_column c = {.struct_size = sizeof(c),
+				.type = DRIP_TYPE_INT32,
+				.name = "c",
+				.fill = "5",
+				.renamed_from = "b"};
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_schema_builder b;
+	struct drip_schema *s, *d, *m;
+	uint32_t size_1_0 = 48;
+
+	drip_schema_builder_init(&b, "", "t");
+	drip_schema_builder_add(&b, &c);
+	REQUIRE_OK(drip_schema_builder_build(&b, &s, &err), &err);
+	drip_schema_builder_from(&b, s);
+	drip_schema_builder_rename(&b, 0, "d");
+	c.name = "older"; /* of a plugin whose columns end before `fill` */
+	c.struct_size = size_1_0;
+	drip_schema_builder_add(&b, &c);
+	REQUIRE_OK(drip_schema_builder_build(&b, &d, &err), &err);
+	CHECK_EQ_STR(drip_schema_column(d, 0)->fill, "5");
+	CHECK_EQ_STR(drip_schema_column(d, 0)->renamed_from, "b");
+	CHECK(drip_schema_column_get(d, 1).fill == NULL);
+	CHECK(drip_schema_column_get(d, 1).renamed_from == NULL);
+	drip_schema_builder_from(&b, d);
+	b.columns[0].flags |= DRIP_COLUMN_MASKED;
+	REQUIRE_OK(drip_schema_builder_build(&b, &m, &err), &err);
+	CHECK(drip_schema_column(m, 0)->fill == NULL);
+	CHECK(drip_schema_column(m, 0)->renamed_from == NULL);
+	drip_schema_unref(m);
+	drip_schema_builder_from(&b, d);
+	drip_schema_builder_clear_fill(&b, 0);
+	REQUIRE_OK(drip_schema_builder_build(&b, &m, &err), &err);
+	CHECK(drip_schema_column(m, 0)->fill == NULL);
+	CHECK_EQ_STR(drip_schema_column(m, 0)->renamed_from, "b");
+	drip_schema_unref(m);
+	drip_schema_unref(d);
+	drip_schema_unref(s);
+}
+
 TEST(refuses_bad_columns)
 {
 	const struct drip_column twice[] = {{.type = DRIP_TYPE_INT8, .name = "a"},

@@ -226,14 +226,60 @@ static int refuse(struct wh *wh, const struct wh_target *t, const struct drip_co
 	return -EINVAL;
 }
 
-/* Puts an ALTER into wh->text where the column needs one; *ret_alter tells. */
+/* Do rows of the table stand for rows of the source, and not for what they once were? */
+static bool is_state(const struct wh_target *t)
+{
+	return t->mode == WH_MIRROR || t->mode == WH_MERGE;
+}
+
+/* A fill as a literal that the column's type takes: a plain one, as only these are defaults that
+ * the database fills in by itself. */
+static void put_fill(struct wh *wh, const struct drip_column *column)
+{
+	if (column->type != DRIP_TYPE_BINARY) {
+		wh_sql(wh, "%L", column->fill);
+		return;
+	}
+	wh_sql(wh, "'");
+	for (const char *p = column->fill; p[0] != '\0' && p[1] != '\0'; p += 2) {
+		char byte[] = {'\\', 'x', p[0], p[1], '\0'};
+
+		wh_sql(wh, "%s", byte);
+	}
+	wh_sql(wh, "'");
+}
+
+/* Are older rows to be given the column's fill? Not one that is no value of its type. */
+static int is_filled(struct wh *wh, const struct wh_target *t, const struct drip_column *column,
+		     bool *ret, struct drip_error *err)
+{
+	int64_t one;
+	char type[64];
+	int rc;
+
+	*ret = false;
+	if (!is_state(t) || column->fill == NULL ||
+	    wh->dialect->type_name(column, type, sizeof(type)) != 0) {
+		return 0;
+	}
+	wh_sql(wh, "SELECT CAST(1 AS BIGINT) AS n WHERE TRY_CAST(");
+	put_fill(wh, column);
+	wh_sql(wh, " AS %s) IS NOT NULL", type);
+	rc = wh_number(wh, &one, err);
+	*ret = rc == 0;
+	return rc == -ENOENT ? 0 : rc;
+}
+
+/* Puts an ALTER into wh->text where the column needs one; *ret_alter tells. `filled`: where it is
+ * new, older rows get its fill. */
 static int plan_column(struct wh *wh, struct wh_target *t, const struct drip_column *column,
-		       bool *ret_alter, struct drip_error *err)
+		       bool filled, bool *ret_alter, struct drip_error *err)
 {
 	int index = drip_schema_find(t->columns, column->name);
 	enum wh_evolve evolve = (enum wh_evolve)wh->config->evolve.value;
 	const struct drip_column *now;
 	struct drip_column wide;
+	int rc;
 
 	*ret_alter = false;
 	if (index < 0) {
@@ -242,7 +288,12 @@ static int plan_column(struct wh *wh, struct wh_target *t, const struct drip_col
 			return refuse(wh, t, column, "is not in the table", err);
 		}
 		wh_sql(wh, "ALTER TABLE %T ADD COLUMN ", t->name);
-		return put_column(wh, column, err);
+		rc = put_column(wh, column, err);
+		if (rc == 0 && filled) {
+			wh_sql(wh, " DEFAULT ");
+			put_fill(wh, column);
+		}
+		return rc;
 	}
 	now = drip_schema_column(t->columns, (uint32_t)index);
 	if (same_type(wh, now, column)) {
@@ -325,26 +376,88 @@ static int alter(struct wh *wh, struct wh_target *t, const struct drip_schema *w
 	return rc;
 }
 
+static int look_again(struct wh *wh, struct wh_target *t, struct drip_error *err)
+{
+	drip_schema_unref(t->columns);
+	t->columns = NULL;
+	return wh->sql->table_schema(wh->session, wh->config->schema, t->name, &t->columns, err);
+}
+
+/* May the table's column follow a rename? Not where another source still writes to it. */
+static bool follows_renames(const struct wh *wh, const struct wh_target *t)
+{
+	int sources = 0;
+
+	for (const struct wh_source *s = wh->sources; s != NULL; s = s->next) {
+		sources += s->target == t;
+	}
+	return is_state(t) && sources <= 1 && wh->config->evolve.value == WH_EVOLVE_WIDEN;
+}
+
+/* Renames columns as the source has, where the table has the old name and only that. */
+static int rename_columns(struct wh *wh, struct wh_target *t, const struct drip_schema *wanted,
+			  struct drip_error *err)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; rc == 0 && i < wanted->columns_count; i++) {
+		const struct drip_column *column = drip_schema_column(wanted, i);
+		const char *from = column->renamed_from;
+
+		if (from == NULL || drip_schema_find(t->columns, column->name) >= 0 ||
+		    drip_schema_find(t->columns, from) < 0 || drip_schema_find(wanted, from) >= 0 ||
+		    !follows_renames(wh, t)) {
+			continue;
+		}
+		wh_sql(wh, "ALTER TABLE %T RENAME COLUMN %N TO %N", t->name, from, column->name);
+		rc = alter(wh, t, wanted, err);
+		if (rc == 0) {
+			rc = look_again(wh, t, err);
+		}
+	}
+	return rc;
+}
+
+/* Alters the table for one column; *ret_altered is only ever set. */
+static int evolve_column(struct wh *wh, struct wh_target *t, const struct drip_column *column,
+			 const struct drip_schema *wanted, bool *ret_altered,
+			 struct drip_error *err)
+{
+	bool filled = false, needed = false;
+	int rc = 0;
+
+	if (drip_schema_find(t->columns, column->name) < 0) {
+		rc = is_filled(wh, t, column, &filled, err);
+	}
+	if (rc == 0) {
+		rc = plan_column(wh, t, column, filled, &needed, err);
+	}
+	if (rc != 0 || !needed) {
+		return rc;
+	}
+	*ret_altered = true;
+	rc = alter(wh, t, wanted, err);
+	if (rc == 0 && filled) {
+		/* it was for the rows that are there */
+		wh_sql(wh, "ALTER TABLE %T ALTER COLUMN %N DROP DEFAULT", t->name, column->name);
+		rc = wh_run(wh, NULL, err);
+	}
+	return rc;
+}
+
 int wh_target_prepare(struct wh *wh, struct wh_target *t, const struct drip_schema *wanted,
 		      struct drip_error *err)
 {
-	bool altered = false, any = false;
+	bool altered = false;
 	int rc = t->columns == NULL ? look_up(wh, t, wanted, err) : 0;
 
+	if (rc == 0) {
+		rc = rename_columns(wh, t, wanted, err);
+	}
 	for (uint32_t i = 0; rc == 0 && i < wanted->columns_count; i++) {
-		rc = plan_column(wh, t, drip_schema_column(wanted, i), &altered, err);
-		if (rc == 0 && altered) {
-			rc = alter(wh, t, wanted, err);
-			any = true;
-		}
+		rc = evolve_column(wh, t, drip_schema_column(wanted, i), wanted, &altered, err);
 	}
-	if (rc == 0 && any) {
-		drip_schema_unref(t->columns);
-		t->columns = NULL;
-		rc = wh->sql->table_schema(wh->session, wh->config->schema, t->name, &t->columns,
-					   err);
-	}
-	return rc;
+	return rc == 0 && altered ? look_again(wh, t, err) : rc;
 }
 
 int wh_make_stage(struct wh *wh, struct wh_target *t, struct drip_error *err)

@@ -300,6 +300,98 @@ TEST(scd2_keeps_every_version)
 	drip_schema_unref(s);
 }
 
+/* (gives) `from` with what an ALTER did to one of its columns; (takes) `from`. */
+static struct drip_schema *altered(struct drip_schema *from, uint32_t index, const char *fill,
+				   const char *renamed_from)
+{
+	struct drip_schema_builder b;
+	struct drip_schema *s;
+
+	drip_schema_builder_init(&b, from->database, from->table);
+	for (uint32_t i = 0; i < from->columns_count; i++) {
+		struct drip_column column = drip_schema_column_get(from, i);
+
+		column.fill = i == index ? fill : NULL;
+		column.renamed_from = i == index ? renamed_from : NULL;
+		drip_schema_builder_add(&b, &column);
+	}
+	REQUIRE_OK(drip_schema_builder_build(&b, &s, &err), &err);
+	drip_schema_unref(from);
+	return s;
+}
+
+#define SHOP(columns) drip_test_schema("shop.orders", columns)
+
+static void fill_and_rename(const char *mode, const char *want)
+{
+	struct drip_schema *one = SHOP("id int64 key, a utf8 null");
+	struct drip_schema *two = altered(SHOP("id int64 key, a utf8 null, n int32"), 2, "5", NULL);
+	struct drip_schema *three =
+		altered(SHOP("id int64 key, a utf8 null, n int32, q utf8, x binary, bad int8"), 3,
+			"it's", NULL);
+	struct drip_schema *four = SHOP("id int64 key, b utf8 null, n int32, q utf8, x binary, "
+					"bad int8");
+
+	four = altered(four, 1, NULL, "a");
+	setup(DRIP_OPTIONS("connection", "dwh", "mode", mode));
+	write_rows(one, "i|1|one\n", 5, false);
+	commit(1);
+	next_position = 5;
+	write_rows(one, "i|2|two\n", 5, false);
+	write_control(DRIP_BATCH_SCHEMA, two, 5);
+	next_position = 6;
+	write_rows(two, "i|3|three|7\n", 5, false);
+	write_control(DRIP_BATCH_SCHEMA, three, 5);
+	next_position = 7;
+	write_control(DRIP_BATCH_SCHEMA, four, 5);
+	write_rows(four, "i|4|four|8|q|00|1\n", 5, false);
+	commit(8);
+	next_position = 0;
+	CHECK_QUERY("SELECT id, coalesce(COLUMNS('^b$'), 'none'), n, q FROM orders ORDER BY id",
+		    want);
+	/* Defaults were for what was there: they do not stay. */
+	CHECK_QUERY("SELECT count(column_default) FROM duckdb_columns() WHERE table_name = "
+		    "'orders'",
+		    "0\n");
+	teardown();
+	drip_schema_unref(one);
+	drip_schema_unref(two);
+	drip_schema_unref(three);
+	drip_schema_unref(four);
+}
+
+TEST(older_rows_follow_added_and_renamed_columns)
+{
+	fill_and_rename("mirror", "1|one|5|it's\n2|two|5|it's\n3|three|7|it's\n4|four|8|q\n");
+	fill_and_rename("merge", "1|one|5|it's\n2|two|5|it's\n3|three|7|it's\n4|four|8|q\n");
+	fill_and_rename("append",
+			"1|none|NULL|NULL\n2|none|NULL|NULL\n3|none|7|NULL\n4|four|8|q\n");
+}
+
+TEST(fills_of_any_type_are_cast)
+{
+	struct drip_schema *one = SHOP("id int64 key");
+	struct drip_schema *x = altered(SHOP("id int64 key, x binary"), 1, "00ff", NULL);
+	struct drip_schema *t =
+		altered(SHOP("id int64 key, x binary, t duration"), 2, "-01:02:03", NULL);
+	struct drip_schema *bad =
+		altered(SHOP("id int64 key, x binary, t duration, bad int8"), 3, "no number", NULL);
+
+	setup(DRIP_OPTIONS("connection", "dwh"));
+	write_rows(one, "i|1\n", 5, false);
+	commit(1);
+	write_control(DRIP_BATCH_SCHEMA, x, 5);
+	write_control(DRIP_BATCH_SCHEMA, t, 5);
+	write_control(DRIP_BATCH_SCHEMA, bad, 5);
+	commit(2);
+	CHECK_QUERY("SELECT hex(x), t, bad FROM orders", "00FF|-01:02:03|NULL\n");
+	teardown();
+	drip_schema_unref(one);
+	drip_schema_unref(x);
+	drip_schema_unref(t);
+	drip_schema_unref(bad);
+}
+
 TEST(tables_evolve_with_the_source)
 {
 	struct drip_schema *one = drip_test_schema("shop.orders", "id int64 key, n int16 null");

@@ -26,7 +26,8 @@ static const struct drip_enum_value deletes[] = {
 	{NULL, 0, NULL},
 };
 static const struct drip_enum_value evolves[] = {
-	{"widen", WH_EVOLVE_WIDEN, "adds columns, and widens types that values no longer fit"},
+	{"widen", WH_EVOLVE_WIDEN,
+	 "adds and renames columns, and widens types that values no longer fit"},
 	{"add", WH_EVOLVE_ADD, "adds columns; any other change stops the pipeline"},
 	{"error", WH_EVOLVE_ERROR, "any change stops the pipeline"},
 	{NULL, 0, NULL},

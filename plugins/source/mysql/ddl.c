@@ -206,6 +206,9 @@ static int apply_alter(struct apply *a, struct drip_error *err)
 		free_name(name);
 		return drip_error_nomem(err, sizeof(*t));
 	}
+	for (uint32_t i = 0; i < t->count; i++) {
+		drip_my_column_settle(&t->columns[i]);
+	}
 	rc = drip_my_ddl_alter_clauses(l, t, to);
 	if (rc == 0 && known != NULL && !drip_my_table_equal(known, t)) {
 		rc = set(a, database, name[1], t, err);

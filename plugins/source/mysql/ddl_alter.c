@@ -61,13 +61,22 @@ static void column_check(struct drip_my_lex *l, struct drip_my_column *c)
 static void column_attributes(struct drip_my_lex *l, struct drip_my_table *t,
 			      struct drip_my_column *c)
 {
+	bool given = false; /* a default */
+
 	while (l->kind != DRIP_MY_END && !drip_my_lex_is(l, ",") && !drip_my_lex_is(l, ")") &&
 	       !drip_my_lex_is(l, ";") && !drip_my_lex_is(l, "first") &&
 	       !drip_my_lex_is(l, "after")) {
 		if (drip_my_lex_accept(l, "not")) {
 			c->nullable = c->nullable && !drip_my_lex_accept(l, "null");
-		} else if (drip_my_lex_accept(l, "default") || drip_my_lex_accept(l, "comment")) {
-			drip_my_lex_skip(l); /* DEFAULT NULL must not read as NULL */
+		} else if (drip_my_lex_accept(l, "default")) {
+			drip_my_ddl_default(l, c); /* DEFAULT NULL must not read as NULL */
+			given = true;
+		} else if (drip_my_lex_accept(l, "comment")) {
+			drip_my_lex_skip(l);
+		} else if (drip_my_lex_is(l, "as") || drip_my_lex_is(l, "auto_increment")) {
+			drip_my_lex_skip(l);
+			drip_my_column_settle(c);
+			c->unfilled = given = true;
 		} else if (drip_my_lex_accept(l, "null")) {
 			c->nullable = true;
 		} else if (drip_my_lex_accept(l, "unique")) {
@@ -96,6 +105,9 @@ static void column_attributes(struct drip_my_lex *l, struct drip_my_table *t,
 			drip_my_lex_skip(l);
 		}
 	}
+	if (!given && !c->nullable) {
+		drip_my_ddl_implicit_default(c);
+	}
 }
 
 int drip_my_ddl_column(struct drip_my_lex *l, struct drip_my_table *t, uint32_t index)
@@ -114,6 +126,17 @@ int drip_my_ddl_column(struct drip_my_lex *l, struct drip_my_table *t, uint32_t 
 	}
 	column_attributes(l, t, &c);
 	return drip_my_table_insert(t, index, &c);
+}
+
+/* The same for a column that no older rows lack. */
+static int redefine_column(struct drip_my_lex *l, struct drip_my_table *t, uint32_t index)
+{
+	int rc = drip_my_ddl_column(l, t, index);
+
+	if (rc == 0) {
+		drip_my_column_settle(&t->columns[index]);
+	}
+	return rc;
 }
 
 /* (a, b(10), c DESC): marks the columns as the key. */
@@ -225,7 +248,7 @@ int drip_my_ddl_create_body(struct drip_my_lex *l, struct drip_my_table *t)
 		}
 	}
 	do {
-		rc = starts_index(l) ? read_index(l, t) : drip_my_ddl_column(l, t, t->count);
+		rc = starts_index(l) ? read_index(l, t) : redefine_column(l, t, t->count);
 	} while (rc == 0 && drip_my_lex_accept(l, ","));
 	return rc != 0 ? rc : drip_my_lex_is(l, ")") ? 0 : -EINVAL;
 }
@@ -328,11 +351,31 @@ static int alter_drop(struct drip_my_lex *l, struct drip_my_table *t)
 	return 0;
 }
 
+/* (gives) the name that a column had before the statement; it is about to go. */
+static char *take_name(struct drip_my_column *c)
+{
+	char *name = c->renamed_from != NULL ? c->renamed_from : strdup(c->name);
+
+	c->renamed_from = NULL;
+	return name;
+}
+
+/* Notes that a column was called `before` (takes). */
+static void note_rename(struct drip_my_column *c, char *before)
+{
+	free(c->renamed_from);
+	c->renamed_from = before;
+	if (strcmp(before, c->name) == 0) {
+		free(before);
+		c->renamed_from = NULL;
+	}
+}
+
 /* MODIFY name def, or CHANGE old name def. */
 static int alter_modify(struct drip_my_lex *l, struct drip_my_table *t, bool change)
 {
 	struct drip_my_lex at;
-	char *name;
+	char *name, *before;
 	uint8_t key;
 	int index, rc;
 
@@ -349,11 +392,14 @@ static int alter_modify(struct drip_my_lex *l, struct drip_my_table *t, bool cha
 		*l = at;
 	}
 	key = t->columns[index].key;
+	before = take_name(&t->columns[index]);
 	drip_my_table_remove(t, (uint32_t)index);
-	rc = drip_my_ddl_column(l, t, (uint32_t)index);
+	rc = before != NULL ? redefine_column(l, t, (uint32_t)index) : -ENOMEM;
 	if (rc != 0) {
+		free(before);
 		return rc;
 	}
+	note_rename(&t->columns[index], before);
 	if (key != 0) {
 		t->columns[index].key = key;
 		t->columns[index].nullable = false;
@@ -363,7 +409,7 @@ static int alter_modify(struct drip_my_lex *l, struct drip_my_table *t, bool cha
 
 static int alter_rename_column(struct drip_my_lex *l, struct drip_my_table *t)
 {
-	char *from = drip_my_lex_take(l), *to = NULL;
+	char *from = drip_my_lex_take(l), *to = NULL, *before;
 	int index = from != NULL ? drip_my_table_find(t, from) : -1;
 
 	free(from);
@@ -374,8 +420,14 @@ static int alter_rename_column(struct drip_my_lex *l, struct drip_my_table *t)
 		free(to);
 		return -EINVAL;
 	}
+	before = take_name(&t->columns[index]);
+	if (before == NULL) {
+		free(to);
+		return -ENOMEM;
+	}
 	free(t->columns[index].name);
 	t->columns[index].name = to;
+	note_rename(&t->columns[index], before);
 	return 0;
 }
 

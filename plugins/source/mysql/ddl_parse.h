@@ -10,6 +10,10 @@
 /* NAME TYPE ATTRIBUTES at the lexer into `t` at `index`; stops at a comma, FIRST, AFTER or the end.
  */
 int drip_my_ddl_column(struct drip_my_lex *l, struct drip_my_table *t, uint32_t index);
+/* ddl_default.c: what rows have that are older than the column: the DEFAULT at the lexer, which is
+ * stepped over; or MySQL's value for NOT NULL without a default. Without memory: unfilled. */
+void drip_my_ddl_default(struct drip_my_lex *l, struct drip_my_column *c);
+void drip_my_ddl_implicit_default(struct drip_my_column *c);
 /* The parenthesis of CREATE TABLE, its opening read, and the table options behind it. */
 int drip_my_ddl_create_body(struct drip_my_lex *l, struct drip_my_table *t);
 /* All clauses of an ALTER TABLE. *ret_rename: (gives) malloc'd new database (or NULL) and name. */

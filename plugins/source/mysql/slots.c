@@ -63,11 +63,76 @@ void drip_my_slots_finish(struct drip_my_source *s)
 	s->pending_rows = 0;
 }
 
-static int add_column(const struct drip_my_source *s, const struct drip_my_column *c,
-		      struct drip_schema_builder *b, struct drip_error *err)
+/* (gives) `text` of the server's as drip_value_format writes the value; NULL: it is none. */
+static char *format_value(const struct drip_column *column, const char *text)
+{
+	struct drip_builder rows = {.rows = 0};
+	struct drip_schema *schema = NULL;
+	struct drip_batch *batch = NULL;
+	struct drip_schema_builder b;
+	struct drip_value value;
+	char *formatted = NULL;
+	int n;
+
+	drip_schema_builder_init(&b, "", "");
+	drip_schema_builder_add(&b, column);
+	if (drip_schema_builder_build(&b, &schema, NULL) != 0) {
+		return NULL;
+	}
+	if (drip_builder_init(&rows, schema, NULL) == 0 &&
+	    drip_append_text(&rows.columns[0], column, text, (int64_t)strlen(text), NULL) == 0) {
+		drip_builder_row(&rows, DRIP_OP_READ);
+		if (drip_builder_build(&rows, &batch, NULL) == 0) {
+			drip_value_get(batch, 0, 0, &value);
+			n = drip_value_format(&value, column, NULL, 0);
+			formatted = malloc((size_t)n + 1);
+			if (formatted != NULL) {
+				drip_value_format(&value, column, formatted, (size_t)n + 1);
+			}
+			drip_batch_unref(batch);
+		}
+	}
+	drip_builder_finish(&rows);
+	drip_schema_unref(schema);
+	return formatted;
+}
+
+/* A date that does not exist, and is given as null. */
+static bool is_no_date(const struct drip_my_source *s, const struct drip_my_column *c)
+{
+	return s->values.zero != DRIP_MY_ZERO_TEXT &&
+	       (c->kind == DRIP_MY_DATE || c->kind == DRIP_MY_DATETIME ||
+		c->kind == DRIP_MY_TIMESTAMP) &&
+	       strncmp(c->fill, "0000-00-00", 10) == 0;
+}
+
+/* (gives) what older rows hold in a column that was added, or NULL. */
+static char *fill_of(const struct drip_my_source *s, const struct drip_my_table *t,
+		     const struct drip_my_column *c, const struct drip_column *column)
+{
+	char *fill = NULL;
+
+	if (c->fill != NULL && is_no_date(s, c)) {
+		return NULL;
+	}
+	if (c->fill != NULL) {
+		fill = format_value(column, c->fill);
+	}
+	if (fill == NULL && (c->fill != NULL || c->unfilled)) {
+		drip_log_warning(s->ctx,
+				 "%s.%s.%s was added with a default that only the server knows: "
+				 "rows that are older than it are not filled",
+				 t->database, t->name, c->name);
+	}
+	return fill;
+}
+
+static int add_column(const struct drip_my_source *s, const struct drip_my_table *t,
+		      const struct drip_my_column *c, struct drip_schema_builder *b,
+		      struct drip_error *err)
 {
 	struct drip_column column;
-	char text[256], *large = NULL;
+	char text[256], *large = NULL, *fill;
 	int n = drip_my_type_text(c, text, sizeof(text));
 
 	drip_my_type_column(c, s->values.zero, &column);
@@ -81,7 +146,10 @@ static int add_column(const struct drip_my_source *s, const struct drip_my_colum
 		drip_my_type_text(c, large, (size_t)n + 1);
 		column.source_type = large;
 	}
+	column.fill = fill = fill_of(s, t, c, &column);
+	column.renamed_from = c->renamed_from;
 	drip_schema_builder_add(b, &column);
+	free(fill);
 	free(large);
 	return 0;
 }
@@ -105,7 +173,7 @@ int drip_my_schema_make(const struct drip_my_source *s, const struct drip_my_tab
 		if (!wanted) {
 			continue;
 		}
-		if (add_column(s, c, &b, err) != 0) {
+		if (add_column(s, t, c, &b, err) != 0) {
 			drip_schema_builder_finish(&b);
 			return -ENOMEM;
 		}

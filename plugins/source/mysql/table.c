@@ -7,6 +7,14 @@
 #include <string.h>
 #include <strings.h>
 
+void drip_my_column_settle(struct drip_my_column *c)
+{
+	free(c->renamed_from);
+	free(c->fill);
+	c->renamed_from = c->fill = NULL;
+	c->unfilled = false;
+}
+
 void drip_my_column_finish(struct drip_my_column *c)
 {
 	for (uint32_t i = 0; i < c->labels_count; i++) {
@@ -14,6 +22,7 @@ void drip_my_column_finish(struct drip_my_column *c)
 	}
 	free(c->labels);
 	free(c->name);
+	drip_my_column_settle(c);
 	memset(c, 0, sizeof(*c));
 }
 
@@ -23,7 +32,11 @@ int drip_my_column_copy(const struct drip_my_column *from, struct drip_my_column
 	ret->labels = NULL;
 	ret->labels_count = 0;
 	ret->name = strdup(from->name);
-	if (ret->name == NULL) {
+	ret->renamed_from = from->renamed_from != NULL ? strdup(from->renamed_from) : NULL;
+	ret->fill = from->fill != NULL ? strdup(from->fill) : NULL;
+	if (ret->name == NULL || (from->renamed_from != NULL && ret->renamed_from == NULL) ||
+	    (from->fill != NULL && ret->fill == NULL)) {
+		drip_my_column_finish(ret);
 		return -ENOMEM;
 	}
 	if (from->labels_count == 0) {

@@ -101,6 +101,11 @@ struct drip_my_column {
 	char charset[DRIP_MY_CHARSET_MAX]; /* "binary", "utf8mb4"; "" for what is no text */
 	char **labels;                     /* ENUM, SET: values, UTF-8 */
 	uint32_t labels_count;
+	/* What the statement that made this description did; not part of the stored state. */
+	char *renamed_from; /* the column's name before; NULL: the same */
+	char *fill;         /* ADD: what rows have that were there before, as the server writes it;
+			       NULL: null, or see unfilled */
+	bool unfilled;      /* ADD: older rows have values, but which is not known */
 };
 
 struct drip_my_table {
@@ -128,6 +133,8 @@ void drip_my_type_column(const struct drip_my_column *c, enum drip_my_zero zero,
 /* May a column on the wire, of this type and metadata, be `c`? */
 bool drip_my_type_matches(const struct drip_my_column *c, uint8_t wire, uint16_t meta);
 
+/* Forgets what the last statement did: fill, renamed_from. */
+void drip_my_column_settle(struct drip_my_column *c);
 void drip_my_column_finish(struct drip_my_column *c);
 int drip_my_column_copy(const struct drip_my_column *from, struct drip_my_column *ret);
 bool drip_my_column_equal(const struct drip_my_column *a, const struct drip_my_column *b);

@@ -110,6 +110,7 @@ static int plan_pair(const struct cast_config *config, const struct drip_pair *p
 	b->columns[index].precision = to.precision;
 	b->columns[index].scale = to.scale;
 	b->columns[index].length = to.length;
+	drip_schema_builder_clear_fill(b, (uint32_t)index); /* of the type before */
 	if (config->on_failure.value == FAILURE_NULL) {
 		b->columns[index].flags |= DRIP_COLUMN_NULLABLE;
 	}

@@ -145,6 +145,7 @@ static struct drip_column derived_column(const struct drip_schema *inferred, uin
 	column.source_type = NULL;
 	column.length = 0;
 	column.flags = DRIP_COLUMN_NULLABLE;
+	column.fill = column.renamed_from = NULL;
 	return column;
 }
 
@@ -164,9 +165,8 @@ static int make_output(const struct derive_config *config, const struct drip_sch
 	drip_schema_builder_init(&b, input->database, input->table);
 	b.version = input->version;
 	for (uint32_t i = 0; i < input->columns_count; i++) {
-		struct drip_column column = *drip_schema_column(input, i);
+		struct drip_column column = drip_schema_column_get(input, i);
 
-		column.struct_size = sizeof(column);
 		plan->source[count] = i;
 		for (uint32_t j = 0; j < derived; j++) {
 			if (drip_schema_find(input, config->columns.items[j].key) == (int)i) {

@@ -159,9 +159,8 @@ static int fill_plan(const struct drop_config *config, const struct drip_schema 
 	drip_schema_builder_init(&b, input->database, input->table);
 	b.version = input->version;
 	for (uint32_t i = 0; i < count; i++) {
-		struct drip_column column = *drip_schema_column(input, plan->from[i]);
+		struct drip_column column = drip_schema_column_get(input, plan->from[i]);
 
-		column.struct_size = sizeof(column);
 		if (keyless) {
 			column.flags &= ~(uint32_t)DRIP_COLUMN_KEY;
 		}

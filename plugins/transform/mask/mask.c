@@ -203,7 +203,7 @@ static int plan_column(const struct mask_config *config, size_t index,
 	}
 	column->length = 0;
 	column->classification = class_after(rule, column->classification);
-	column->flags |= DRIP_COLUMN_MASKED;
+	column->flags |= DRIP_COLUMN_MASKED; /* which drops its fill */
 	if (rule->method.value == MASK_NULL) {
 		column->flags |= DRIP_COLUMN_NULLABLE;
 	}

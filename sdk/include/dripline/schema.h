@@ -65,6 +65,11 @@ struct drip_column {
 	int64_t length; /* UTF8: characters at most, BINARY: bytes at most, 0: unknown */
 	uint32_t flags; /* enum drip_column_flags */
 	enum drip_class classification;
+	/* What rows written before the column was added hold, as drip_value_format writes it;
+	 * NULL: null, or not known. Built schemas have neither this nor renamed_from where
+	 * DRIP_COLUMN_MASKED is set. */
+	const char *fill;
+	const char *renamed_from; /* its name in the schema version before; NULL: the same */
 };
 
 #define DRIP_COLUMNS_MAX 4096
@@ -86,6 +91,9 @@ struct drip_schema {
 struct drip_schema *drip_schema_ref(const struct drip_schema *schema);
 void drip_schema_unref(const struct drip_schema *schema); /* NULL is accepted */
 const struct drip_column *drip_schema_column(const struct drip_schema *schema, uint32_t index);
+/* The same as a struct of this release's size, its strings borrowed: to change and add to a
+ * builder. What an older plugin did not know is 0. */
+struct drip_column drip_schema_column_get(const struct drip_schema *schema, uint32_t index);
 /* Index of a column by name (ASCII case ignored, exact match first), or -1. */
 int drip_schema_find(const struct drip_schema *schema, const char *name);
 bool drip_schema_equal(const struct drip_schema *a,
@@ -110,6 +118,8 @@ void drip_schema_builder_set_table(struct drip_schema_builder *b, const char *da
 /* Copies *column with its strings; returns its index. */
 uint32_t drip_schema_builder_add(struct drip_schema_builder *b, const struct drip_column *column);
 void drip_schema_builder_rename(struct drip_schema_builder *b, uint32_t index, const char *name);
+/* For a column whose values were changed: what older rows hold is not known any more. */
+void drip_schema_builder_clear_fill(struct drip_schema_builder *b, uint32_t index);
 void drip_schema_builder_remove(struct drip_schema_builder *b, uint32_t index);
 /* (gives) *ret_schema with one reference. Always finishes the builder, also on failure. -EINVAL for
  * duplicate names or a bad type. */
