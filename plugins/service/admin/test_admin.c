@@ -28,11 +28,11 @@ static int on_control(const char *method, const char *arguments, char **ret_text
 
 	hand_over();
 	snprintf(asked, sizeof(asked), "%s %s", method, arguments);
+	snprintf(text, sizeof(text), "{\"ready\":%s}", ready ? "true" : "false");
 	hand_over();
 	if (strcmp(method, "pause") == 0) {
 		return drip_error_set(error, -ENOENT, "control.unknown_pipeline", "no such");
 	}
-	snprintf(text, sizeof(text), "{\"ready\":%s}", ready ? "true" : "false");
 	*ret_text = strdup(text);
 	return *ret_text != NULL ? 0 : drip_error_nomem(error, sizeof(text));
 }
