@@ -15,9 +15,12 @@ struct drip_my_reader {
 	bool bad;
 };
 
+/* Of nothing when `p` is NULL: pointer arithmetic on NULL is undefined even by zero. */
 static inline struct drip_my_reader drip_my_reader_of(const uint8_t *p, size_t size)
 {
-	return (struct drip_my_reader){.p = p, .end = p != NULL ? p + size : p};
+	const uint8_t *from = p != NULL ? p : (const uint8_t *)"";
+
+	return (struct drip_my_reader){.p = from, .end = p != NULL ? p + size : from};
 }
 
 static inline size_t drip_my_left(const struct drip_my_reader *r)
