@@ -160,6 +160,30 @@ static void put_named(struct drip_json *j, const char *section, const char *kind
 	drip_json_end_object(j);
 }
 
+/* A map of "schema.table" to a declared table. */
+static void put_tables(struct drip_json *j)
+{
+	struct graph_table table = graph_declared_table();
+
+	drip_json_key(j, "tables");
+	drip_json_begin_object(j);
+	drip_json_put_string(j, "type", "object");
+	drip_json_put_string(j, "description", "Tables of the warehouse, by schema.table.");
+	drip_json_key(j, "patternProperties");
+	drip_json_raw(j, "{\"^x-\": true}");
+	drip_json_key(j, "additionalProperties");
+	drip_json_begin_object(j);
+	drip_json_put_string(j, "type", "object");
+	drip_json_key(j, "properties");
+	drip_json_begin_object(j);
+	drip_schema_put_properties(j, table.options, table.count, NULL);
+	drip_json_end_object(j);
+	drip_schema_put_closed(j);
+	drip_schema_put_required(j, table.options, table.count);
+	drip_json_end_object(j);
+	drip_json_end_object(j);
+}
+
 static void put_single(struct drip_json *j, const char *section, const char *kind)
 {
 	drip_json_key(j, section);
@@ -210,6 +234,7 @@ static void put_file(struct drip_json *j, struct drip_registry *registry)
 	drip_json_begin_object(j);
 	drip_schema_put_properties(j, file.options, file.count, NULL);
 	put_settings(j);
+	put_tables(j);
 	put_named(j, "connections", "connection", "Shared handles to outside systems, by name.");
 	put_named(j, "services", "service", "Services of the process, by name.");
 	put_single(j, "source", "source");

@@ -8,6 +8,7 @@
 #define DRIPLINE_ENGINE_GRAPH_H
 
 #include "base/findings.h"
+#include "engine/catalog.h"
 #include "plugin/registry.h"
 #include <dripline/dripline.h>
 
@@ -91,6 +92,7 @@ struct drip_document {
 	size_t connections_count, services_count;
 	struct drip_pipeline_spec *pipelines;
 	size_t pipelines_count;
+	struct drip_catalog catalog;
 	void *arena;        /* private */
 	size_t files_count; /* of files read, those that could not be parsed too */
 };

@@ -218,7 +218,7 @@ static void find_settings(struct graph *g)
 
 /* ---- connections and services ---- */
 
-static size_t count_section(struct graph *g, const char *section)
+size_t graph_count_section(struct graph *g, const char *section, const char *hint)
 {
 	size_t count = 0;
 
@@ -229,7 +229,7 @@ static size_t count_section(struct graph *g, const char *section)
 			count += node->count;
 		} else if (node != NULL) {
 			drip_findings_add(g->findings, DRIP_SEVERITY_ERROR, &node->place,
-					  "config.wrong_type", "Write NAME: {plugin: ...}.",
+					  "config.wrong_type", hint,
 					  "\"%s\" wants a map of names, not %s", section,
 					  drip_node_describe(node));
 		}
@@ -272,7 +272,7 @@ static int build_section(struct graph *g, enum drip_kind kind, const char *secti
 			 struct drip_declared **ret, size_t *ret_count,
 			 struct graph_declaration **ret_privates)
 {
-	size_t room = count_section(g, section);
+	size_t room = graph_count_section(g, section, "Write NAME: {plugin: ...}.");
 	int rc = 0;
 
 	if (room > GRAPH_DECLARED_MAX) {
@@ -312,6 +312,7 @@ static int build(struct graph *g)
 	rc = rc < 0 ? rc
 		    : build_section(g, DRIP_KIND_SERVICE, "services", &d->services,
 				    &d->services_count, &g->services);
+	rc = rc < 0 ? rc : graph_build_catalog(g);
 	rc = rc < 0 ? rc : graph_build_pipelines(g);
 	if (rc < 0) {
 		return rc;
@@ -381,6 +382,7 @@ void drip_document_destroy(struct drip_document *document)
 			drip_schema_unref(spec->edges[j].schema);
 		}
 	}
+	graph_finish_catalog(&document->catalog);
 	drip_arena_finish(&g->arena);
 	free(g);
 	free(document);

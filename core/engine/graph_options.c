@@ -23,6 +23,70 @@ static const struct drip_option log_options[] = {
 		    .default_text = "logfmt", .values = log_formats),
 };
 
+static const struct drip_enum_value class_values[] = {
+	{.name = "public", .value = DRIP_CLASS_PUBLIC, .help = "Anyone may see it."},
+	{.name = "internal", .value = DRIP_CLASS_INTERNAL, .help = "For staff."},
+	{.name = "confidential", .value = DRIP_CLASS_CONFIDENTIAL, .help = "For few."},
+	{.name = "restricted", .value = DRIP_CLASS_RESTRICTED, .help = "For almost nobody."},
+	{.name = NULL},
+};
+
+static const struct drip_enum_value pii_values[] = {
+	{.name = "none", .value = 0, .help = "Says nothing about a person."},
+	{.name = "person", .value = 1, .help = "A number that stands for a person."},
+	{.name = "name", .value = 2, .help = "A name or nickname."},
+	{.name = "phone", .value = 3, .help = "A phone number, or a hash of one."},
+	{.name = "email", .value = 4, .help = "An e-mail address, or a hash of one."},
+	{.name = "address", .value = 5, .help = "Where a person lives."},
+	{.name = "birthdate", .value = 6, .help = "A date of birth."},
+	{.name = "gender", .value = 7, .help = "A gender."},
+	{.name = "device", .value = 8, .help = "What identifies a device."},
+	{.name = "network", .value = 9, .help = "An address in a network."},
+	{.name = "payment", .value = 10, .help = "A token or the last digits of a card."},
+	{.name = "employee", .value = 11, .help = "A number or name of an employee."},
+	{.name = NULL},
+};
+
+static const struct drip_option column_options[] = {
+	DRIP_OPTION(struct graph_column_config, name, .help = "Lower case letters, digits and _.",
+		    .flags = DRIP_OPTION_REQUIRED),
+	DRIP_OPTION(struct graph_column_config, type,
+		    .help = "Type: bool, int8 to int64, float32, float64, decimal(P,S), utf8, "
+			    "binary, date, time, timestamp, timestamp_utc, json or uuid.",
+		    .flags = DRIP_OPTION_REQUIRED, .example = "decimal(12,2)"),
+	DRIP_OPTION(struct graph_column_config, key, .help = "Part of what tells rows apart.",
+		    .default_text = "false"),
+	DRIP_OPTION(struct graph_column_config, nullable, .help = "May be null.",
+		    .default_text = "false"),
+	DRIP_OPTION(struct graph_column_config, class, .help = "Who may see it.",
+		    .default_text = "internal", .values = class_values),
+	DRIP_OPTION(struct graph_column_config, pii,
+		    .help = "Kind of personal data in it, which is then confidential or "
+			    "restricted.",
+		    .default_text = "none", .values = pii_values),
+	DRIP_OPTION(struct graph_column_config, references,
+		    .help = "Column whose values these are: table.column of the same schema, or "
+			    "schema.table.column.",
+		    .example = "dim_store.store_key"),
+	DRIP_OPTION(struct graph_column_config, description, .help = "What it means."),
+};
+
+static const struct drip_option table_options[] = {
+	DRIP_OPTION(struct graph_table_config, description, .help = "What the table holds."),
+	DRIP_OPTION(struct graph_table_config, grain, .help = "What one row stands for.",
+		    .example = "One row per order"),
+	DRIP_OPTION(struct graph_table_config, columns, .help = "Its columns, in order.",
+		    .flags = DRIP_OPTION_REQUIRED, .children = column_options,
+		    .children_count = DRIP_COUNT(column_options),
+		    .child_size = sizeof(struct graph_column_config)),
+	DRIP_OPTION(struct graph_table_config, sort,
+		    .help = "Columns that rows are mostly sought by: Redshift's sort key."),
+	DRIP_OPTION(struct graph_table_config, distribute,
+		    .help = "Column by which Redshift spreads rows, all (a copy everywhere) or "
+			    "even.",
+		    .example = "customer_key"),
+};
+
 static const struct drip_option settings_options[] = {
 	DRIP_OPTION(struct graph_settings_config, state,
 		    .help = "Folder of the store, the plugin cache and the folders of instances. "
@@ -99,14 +163,6 @@ static const struct drip_enum_value on_error_values[] = {
 	{.name = NULL},
 };
 
-static const struct drip_enum_value class_values[] = {
-	{.name = "public", .value = DRIP_CLASS_PUBLIC, .help = "Anyone may see it."},
-	{.name = "internal", .value = DRIP_CLASS_INTERNAL, .help = "For staff."},
-	{.name = "confidential", .value = DRIP_CLASS_CONFIDENTIAL, .help = "For few."},
-	{.name = "restricted", .value = DRIP_CLASS_RESTRICTED, .help = "For almost nobody."},
-	{.name = NULL},
-};
-
 /* One table cut at the end: each kind takes what stands before the keys that it has not. */
 static const struct drip_option stage_options[] = {
 	DRIP_OPTION(struct graph_stage_config, plugin, .help = "Name of the component.",
@@ -133,8 +189,9 @@ static const struct drip_option stage_options[] = {
 #define FEED_KEYS      5
 #define TRANSFORM_KEYS 6
 
-const char *const graph_section_names[] = {"settings", "connections", "services", "source",
-					   "feed",     "transforms",  "sinks",    NULL};
+const char *const graph_section_names[] = {"settings",   "tables", "connections",
+					   "services",   "source", "feed",
+					   "transforms", "sinks",  NULL};
 
 struct graph_table graph_file_table(void)
 {
@@ -144,6 +201,16 @@ struct graph_table graph_file_table(void)
 struct graph_table graph_settings_table(void)
 {
 	return (struct graph_table){settings_options, DRIP_COUNT(settings_options)};
+}
+
+struct graph_table graph_declared_table(void)
+{
+	return (struct graph_table){table_options, DRIP_COUNT(table_options)};
+}
+
+const char *graph_pii_name(int value)
+{
+	return value != 0 ? pii_values[value].name : NULL;
 }
 
 struct graph_table graph_stage_table(enum drip_kind kind)

@@ -35,6 +35,20 @@ struct graph_commit_config {
 	struct drip_size bytes;
 };
 
+/* One of `tables`, and one of its columns. */
+struct graph_table_config {
+	const char *description, *grain, *distribute;
+	struct drip_strings sort;
+	struct drip_objects columns;
+};
+
+struct graph_column_config {
+	const char *name, *type, *description, *references;
+	bool key, nullable;
+	struct drip_enum class;
+	struct drip_enum pii;
+};
+
 struct graph_retry_config {
 	int64_t attempts;
 	struct drip_duration initial, max;
@@ -55,6 +69,10 @@ struct graph_table {
 
 struct graph_table graph_file_table(void);
 struct graph_table graph_settings_table(void);
+/* Of one declared table of the warehouse. */
+struct graph_table graph_declared_table(void);
+/* The kinds of personal data by their value; NULL for 0. */
+const char *graph_pii_name(int value);
 /* The keys that the engine owns of a component of this kind, `plugin` first. */
 struct graph_table graph_stage_table(enum drip_kind kind);
 /* The keys of a file that no table has: settings, connections, services, source, ... */

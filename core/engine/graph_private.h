@@ -74,6 +74,9 @@ struct graph_ctx {
 /* All return 0 also where there are findings, and -ENOMEM. */
 int graph_load_path(struct graph *g, const char *path) DRIP_MUST_CHECK;
 int graph_build_pipelines(struct graph *g) DRIP_MUST_CHECK;
+/* The document's catalog, from `tables` of all files. */
+int graph_build_catalog(struct graph *g) DRIP_MUST_CHECK;
+void graph_finish_catalog(struct drip_catalog *catalog);
 /* References between connections, and of stages and services to them. */
 void graph_check_references(struct graph *g);
 /* `check` of every sound component, then the schemas of every pipeline. */
@@ -91,6 +94,8 @@ void graph_close_instances(struct graph *g);
 int graph_bind(struct graph *g, enum drip_kind kind, const struct drip_node *node,
 	       struct graph_stage_config *own, const struct drip_component **ret_component,
 	       const void **ret_config, bool *ret_sound) DRIP_MUST_CHECK;
+/* Entries of a map in all files; one that is none is reported with `hint`. */
+size_t graph_count_section(struct graph *g, const char *section, const char *hint);
 /* A component's ops as those that every kind begins with. */
 const struct drip_common_ops *graph_ops(const struct drip_component *component);
 /* Reports a name that cannot be one of a pipeline, stage, connection or service. */
