@@ -3,7 +3,7 @@
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all setup build demo test bench install clean format check
+.PHONY: all setup build demo test bench install uninstall clean format check
 
 all: build
 
@@ -29,6 +29,9 @@ bench: setup
 
 install: build
 	@meson install -C $(BUILD) --no-rebuild
+
+uninstall:
+	@ninja -C $(BUILD) uninstall
 
 format:
 	@git ls-files '*.[ch]' | xargs clang-format -i

@@ -151,6 +151,24 @@ static int on_pipeline(const char *command, int argc, char **argv)
 	return status;
 }
 
+int drip_cmd_reload(int argc, char **argv)
+{
+	drip_autoptr(drip_json_tree) tree = NULL;
+	const struct drip_json_node *result;
+	const char *state = NULL;
+	size_t count;
+	const struct drip_arg args[] = {{.name = "state", .text = &state}, {.name = NULL}};
+	int status = drip_args_parse(argc, argv, args, NULL, 0, 0, &count);
+
+	if (status == DRIP_EXIT_OK) {
+		status = drip_client_ask("reload", state, "reload", "{}", &tree, &result);
+	}
+	if (status == DRIP_EXIT_OK) {
+		puts("reloaded");
+	}
+	return status;
+}
+
 int drip_cmd_pause(int argc, char **argv)
 {
 	return on_pipeline("pause", argc, argv);

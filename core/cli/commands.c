@@ -116,6 +116,12 @@ const struct drip_command drip_commands[] = {
 	 .usage = "dripline resume PIPELINE [options]",
 	 .summary = "go on with a paused or failed pipeline",
 	 .help = STATE_HELP},
+	{.name = "reload",
+	 .run = drip_cmd_reload,
+	 .usage = "dripline reload [options]",
+	 .summary = "make the running daemon read its configuration anew",
+	 .help = "Waits for the outcome. Where the new files have errors the old configuration "
+		 "runs on,\nand the exit status is 2.\n\n" STATE_HELP},
 	{.name = "checkpoint",
 	 .run = drip_cmd_checkpoint,
 	 .usage = "dripline checkpoint show [PIPELINE] | reset PIPELINE [options]",

@@ -284,8 +284,8 @@ static int apply_reload(struct drip_app *app, struct drip_app_reload *r, struct 
 	if (r->rc < 0 || r->document == NULL) {
 		log_findings(&r->findings);
 		return drip_error_set(err, r->rc < 0 ? r->rc : -EINVAL, "reload.invalid",
-				      "the new configuration has %zu errors; the old one stays",
-				      r->findings.errors);
+				      "the new configuration has %zu error%s; the old one stays",
+				      r->findings.errors, r->findings.errors == 1 ? "" : "s");
 	}
 	if (app->stopping) {
 		return shutting_down(err);

@@ -36,8 +36,9 @@ static void wait_for_commit(void)
 TEST(help_and_versions)
 {
 	static const char *const commands[] = {
-		"run",    "daemon", "validate", "plan",  "schema", "plugins",    "new",     "docs",
-		"status", "top",    "tap",      "pause", "resume", "checkpoint", "lineage", "dlq"};
+		"run",    "daemon", "validate",   "plan",    "schema", "plugins",
+		"new",    "docs",   "status",     "top",     "tap",    "pause",
+		"resume", "reload", "checkpoint", "lineage", "dlq"};
 
 	CHECK_EQ_INT(program_run(&p, NULL, ARGS("help")), 0);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
@@ -74,12 +75,12 @@ TEST(mistakes_exit_with_2)
 
 TEST(without_a_daemon)
 {
-	static const char *const commands[] = {"status", "top", "pause", "resume", "tap"};
+	static const char *const commands[] = {"status", "top", "reload", "pause", "resume", "tap"};
 
 	set_up();
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		CHECK_EQ_INT(program_run(&p, NULL,
-					 i < 2 ? ARGS(commands[i], "--state", state)
+					 i < 3 ? ARGS(commands[i], "--state", state)
 					       : ARGS(commands[i], "p", "--state", state)),
 			     3);
 		CHECK_CONTAINS(p.output, "control.no_daemon");

@@ -96,6 +96,9 @@ check "a broken reload is reported" $?
 commits="$(field commits)"
 wait_until 30 eval '[ "$(field commits)" -gt "$commits" ]'
 check "and the old configuration runs on" $?
+ctl reload >"$dir/out"
+[ $? -eq 2 ] && grep -q no_such_option "$dir/out"
+check "reload as a command waits for the outcome, and tells it" $? || sed 's/^/# /' "$dir/out"
 shop "  - {id: hole, plugin: blackhole}" >"$dir/conf/shop.yaml"
 kill -HUP "$drip_pid"
 wait_until 30 eval 'ctl status shop --format json | grep -q "\"hole\""'
@@ -119,7 +122,8 @@ print((d if isinstance(d, list) else d.get("letters") or d.get("dead_letters"))[
 	ctl dlq show "$id" | grep -q 5000000
 	check "it can be shown" $?
 	sed -i 's/max: 1000000/max: 9000000/' "$dir/conf/shop.yaml"
-	kill -HUP "$drip_pid"
+	ctl reload | grep -qx reloaded
+	check "a good reload by command" $?
 	wait_until 30 eval 'ctl dlq replay "$id"'
 	check "and replayed, once the rule has changed" $?
 	wait_until 30 eval '! ctl dlq list | grep -q small'
