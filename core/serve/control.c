@@ -38,7 +38,7 @@ struct client {
 	uv_work_t work;
 	struct drip_row_tap tap;
 	int refs;
-	bool closing, busy, tapping;
+	bool closing, busy, tapping, ended; /* ended: it sends nothing more */
 	char *buffer;
 	size_t length;
 	/* The request under way. */
@@ -389,6 +389,9 @@ static void process_buffer(struct client *c)
 		return;
 	}
 	if (end == NULL && c->length < DRIP_CONTROL_REQUEST_MAX) {
+		if (c->ended) {
+			close_client(c);
+		}
 		return;
 	}
 	c->busy = true;
@@ -425,6 +428,12 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	struct client *c = stream->data;
 
+	if (n == UV_EOF && c->busy && !c->tapping) {
+		/* A client may shut down its side and still wait for the answer. */
+		c->ended = true;
+		uv_read_stop(stream);
+		return;
+	}
 	if (n < 0) {
 		close_client(c);
 		return;

@@ -2,7 +2,7 @@
 /*
  * Opening the store, its lock, its migrations, and the thin layer over SQLite that the other files
  * use. Invariants: a file named dripline.db is always a whole store, since a new one is built under
- * another name; nothing is ever written to a file that was not checked; who holds the flock on
+ * another name; nothing is ever written to a file that was not checked; who holds the lock of
  * dripline.lock is the only writer. Threads: each connection is used under its own lock.
  */
 #include "store/internal.h"
@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -447,7 +446,7 @@ static int take_lock(struct drip_store *store, const char *state_dir, struct dri
 		drip_error_hint(err, "The state directory must be writable by this user.");
 		return rc;
 	}
-	if (flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+	if (fcntl(store->lock_fd, F_OFD_SETLK, &(struct flock){.l_type = F_WRLCK}) < 0) {
 		int64_t pid = read_pid(store->lock_fd);
 
 		drip_error_set_retryable(
@@ -568,12 +567,14 @@ const struct drip_durable *drip_store_durable(struct drip_store *store)
 
 int64_t drip_store_writer(const char *state_dir)
 {
+	struct flock lock = {.l_type = F_WRLCK};
 	char path[PATH_MAX];
 	drip_autoclose int fd = -1;
 
+	/* Asks only: a lock taken here, however shortly, could turn away a daemon that starts. */
 	snprintf(path, sizeof(path), "%s/%s", state_dir, DRIP_STORE_LOCK);
 	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0) {
+	if (fd < 0 || fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type == F_UNLCK) {
 		return 0;
 	}
 	return read_pid(fd);

@@ -239,6 +239,21 @@ TEST(large_requests_are_refused)
 	end_daemon();
 }
 
+TEST(a_client_that_has_shut_down_its_side_gets_its_answers)
+{
+	int fd;
+
+	start_daemon();
+	fd = open_control();
+	send_text(fd, "{\"id\":1,\"method\":\"live\"}\n{\"id\":2,\"method\":\"status\"}\n{\"id\"");
+	REQUIRE(shutdown(fd, SHUT_WR) == 0);
+	CHECK_EQ_INT(read_lines(fd, 100), 2); /* then the end: the rest of a line is no request */
+	CHECK_CONTAINS(answer, "{\"id\":1,\"result\":");
+	CHECK_CONTAINS(answer, "{\"id\":2,\"result\":");
+	close(fd);
+	end_daemon();
+}
+
 TEST(many_clients)
 {
 	int fds[80], fd, closed = 0;
