@@ -241,11 +241,14 @@ static void on_reloaded(struct drip_app *app, int rc, const struct drip_error *e
 	struct drip_app_job *job = data;
 	struct drip_error first = *error;
 
-	if (rc < 0 && findings->count != 0) {
-		const struct drip_finding *f = &findings->items[0];
+	for (size_t i = 0; rc < 0 && i < findings->count; i++) {
+		const struct drip_finding *f = &findings->items[i];
 
-		drip_error_hint(&first, "The first is %s:%d:%d: %.180s.", f->file, f->line,
-				f->column, f->message);
+		if (f->severity == DRIP_SEVERITY_ERROR) {
+			drip_error_hint(&first, "The first is %s:%d:%d: %.180s.", f->file, f->line,
+					f->column, f->message);
+			break;
+		}
 	}
 	drip_app_job_finish(app, job, rc < 0 ? &first : NULL);
 }
