@@ -46,7 +46,9 @@ static int store_commit(void *self, const char *pipeline, const struct drip_chec
 		rc = drip_error_set_retryable(err, -EIO, "fake.store", "the fake store fails");
 	} else if (is_kept(pipeline)) {
 		s->positions_count = c->positions_count < 8 ? c->positions_count : 8;
-		memcpy(s->positions, c->positions, s->positions_count * sizeof(*s->positions));
+		for (size_t i = 0; i < s->positions_count; i++) {
+			s->positions[i] = c->positions[i];
+		}
 		s->epoch = c->epoch;
 		s->checkpoints++;
 		s->rows_in += c->rows_in;
