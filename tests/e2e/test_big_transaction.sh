@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # One transaction of 5 million rows, with the whole program held to 512 MiB of memory. Where this
 # process may make a memory cgroup the kernel enforces it; in any case the peak resident size of the
-# program, VmHWM, is read when it ends and must be below.
+# program, VmHWM, is read when it ends and must be below. E2E_BIG_MODE is the warehouse's mode.
 . "$(dirname "$0")/lib.sh"
 rows="${E2E_BIG_ROWS:-5000000}"
+mode="${E2E_BIG_MODE:-mirror}"
 limit_kib=$((512 * 1024))
 
 e2e_server --innodb-log-file-size=256M
@@ -18,7 +19,7 @@ connections:
 pipeline: big
 source: {plugin: mysql, connection: shop, tables: ["big.t"]}
 sinks:
-  - {plugin: warehouse, connection: dwh, mode: mirror, schema: big}
+  - {plugin: warehouse, connection: dwh, mode: $mode, schema: big}
   - {plugin: lake, root: $dir/lake}
 YAML
 drip run "$dir/big.yaml" --until caught-up
@@ -65,6 +66,20 @@ peak="$(cat "$dir/peak" 2>/dev/null || echo 999999999)"
 [ "$peak" -lt "$limit_kib" ]
 check "the peak resident size stays below 512 MiB ($((peak / 1024)) MiB)" $?
 
+if [ "$mode" = scd2 ]; then # the versions that changes of a part of them close, and open
+	need mariadb_sql "$db" big -e "UPDATE big.t SET a = a + 1 WHERE id % 50 = 0;
+		DELETE FROM big.t WHERE id % 100 = 1"
+	drip run "$dir/big.yaml" --until caught-up
+	check "changes of some of them" $?
+	want="$(mariadb_sql "$db" -e "SELECT count(*), sum(id), sum(a) FROM big.t")"
+	got="$("$DUCKSQL" "$dir/warehouse.duckdb" "SELECT count(*), sum(id), sum(a) FROM big.t WHERE is_current")"
+	[ "$want" = "$got" ]
+	check "the current versions are the source's rows ($got)" $? || echo "# source: $want"
+	got="$("$DUCKSQL" "$dir/warehouse.duckdb" "SELECT count(*) - $rows FROM big.t")"
+	[ "$got" = $((rows / 50)) ]
+	check "each update made one version ($got)" $?
+	e2e_end
+fi
 query="SELECT count(*), sum(id), sum(a), sum(length(b)), sum(c), count(c)"
 want="$(mariadb_sql "$db" -e "$query FROM big.t")"
 got="$("$DUCKSQL" "$dir/warehouse.duckdb" "$query FROM big.t")"

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
+#define HITS    "_dripline_hits"
 #define EVENTS  "_dripline_events"
 #define CLOSING "_dripline_closing"
 
@@ -96,12 +97,23 @@ static void put_events(struct wh *wh, const struct wh_target *t)
 	wh_sql(wh, " AS _h, CAST(NULL AS BIGINT) AS _k FROM %N AS s UNION ALL SELECT ", t->stage);
 	wh_keys(wh, t, "t");
 	wh_sql(wh,
-	       ", 'c', CAST(-1 AS BIGINT), t.%N, t.%N, t.%N FROM %T AS t WHERE t.%N AND EXISTS ("
-	       "SELECT 1 FROM %N AS s WHERE ",
-	       c->valid_from_column, c->hash_column, c->surrogate_column, t->name,
-	       c->current_column, t->stage);
+	       ", 'c', CAST(-1 AS BIGINT), t.%N, t.%N, t.%N FROM %T AS t JOIN %N AS h ON t.%N = "
+	       "h._k)",
+	       c->valid_from_column, c->hash_column, c->surrogate_column, t->name, HITS,
+	       c->surrogate_column);
+}
+
+/* The current versions of changed keys. Looked for in as few columns as can be, as the whole table
+ * may have to be read; and by an inner join, whose keys' range leaves out parts of the table. */
+static int find_hits(struct wh *wh, const struct wh_target *t, struct drip_error *err)
+{
+	wh_sql(wh, "CREATE TEMP TABLE %N AS SELECT t.%N AS _k FROM %T AS t JOIN (SELECT DISTINCT ",
+	       HITS, wh->config->surrogate_column, t->name);
+	wh_keys(wh, t, NULL);
+	wh_sql(wh, " FROM %N) AS s ON ", t->stage);
 	wh_join_keys(wh, t, "t", "s");
-	wh_sql(wh, "))");
+	wh_sql(wh, " WHERE t.%N", wh->config->current_column);
+	return wh_run(wh, NULL, err);
 }
 
 static int make_events(struct wh *wh, const struct wh_target *t, struct drip_error *err)
@@ -215,7 +227,13 @@ int wh_apply_scd2(struct wh *wh, struct wh_target *t, struct drip_error *err)
 	int rc = find_surrogate(wh, t, err);
 
 	if (rc == 0) {
+		rc = find_hits(wh, t, err);
+	}
+	if (rc == 0) {
 		rc = make_events(wh, t, err);
+	}
+	if (rc == 0) {
+		rc = drop_temp(wh, HITS, err);
 	}
 	if (rc == 0) {
 		rc = close_versions(wh, t, err);
