@@ -151,8 +151,7 @@ int lake_session(struct lake *l, struct drip_error *err);
 int lake_flush_group(struct lake *l, struct lake_group *g, struct drip_error *err);
 /* Writes the rows of `count` segments to a new hidden file, to be published or to be a segment. */
 int lake_merge(struct lake *l, const struct lake_segment *const *segments, size_t count,
-	       bool publish, char ret_file[LAKE_FILE_MAX], uint64_t *ret_bytes,
-	       struct drip_error *err);
+	       char ret_file[LAKE_FILE_MAX], uint64_t *ret_bytes, struct drip_error *err);
 
 /* publish.c */
 /* Moves segments of l->next that are due to its publishes, merged. */

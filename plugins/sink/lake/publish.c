@@ -95,11 +95,11 @@ static int publish_run(struct lake *l, struct set *set, size_t first, size_t cou
 	if (p == NULL) {
 		return drip_error_nomem(err, sizeof(*p));
 	}
-	if (count == 1 && l->config->compression.value != LAKE_ZSTD) {
+	if (count == 1) {
 		snprintf(p->file, sizeof(p->file), "%s", s->file);
 	} else {
 		rc = lake_merge(l, (const struct lake_segment *const *)&set->items[first], count,
-				true, p->file, &bytes, err);
+				p->file, &bytes, err);
 	}
 	if (rc != 0) {
 		free(p);
@@ -121,7 +121,7 @@ static int merge_run(struct lake *l, struct set *set, size_t first, struct drip_
 	struct lake_segment *s = set->items[first];
 	struct lake_segment merged = *s;
 	int rc = lake_merge(l, (const struct lake_segment *const *)&set->items[first],
-			    set->count - first, false, merged.file, &merged.bytes, err);
+			    set->count - first, merged.file, &merged.bytes, err);
 
 	if (rc != 0) {
 		return rc;

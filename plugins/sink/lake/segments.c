@@ -37,8 +37,9 @@ static void put_path(struct lake *l, struct drip_text *t, const char *file)
 	put_literal(t, path);
 }
 
-/* Segments are written fast; what is published is compressed as the options say, once. */
-static void put_target(struct lake *l, struct drip_text *t, const char *file, bool publish)
+/* Segments too are compressed as the options say: one that makes a file by itself is published as
+ * it is. */
+static void put_target(struct lake *l, struct drip_text *t, const char *file)
 {
 	static const char *const names[] = {[LAKE_ZSTD] = "zstd, COMPRESSION_LEVEL 1",
 					    [LAKE_SNAPPY] = "snappy",
@@ -46,9 +47,6 @@ static void put_target(struct lake *l, struct drip_text *t, const char *file, bo
 	enum lake_compression c = (enum lake_compression)l->config->compression.value;
 	char options[128];
 
-	if (!publish && c == LAKE_ZSTD) {
-		c = LAKE_SNAPPY;
-	}
 	drip_text_puts(t, ") TO ");
 	put_path(l, t, file);
 	snprintf(options, sizeof(options),
@@ -129,7 +127,7 @@ static int write_segment(struct lake *l, struct lake_group *g, const char *day,
 		drip_text_puts(&l->text, " = ");
 		put_literal(&l->text, day);
 	}
-	put_target(l, &l->text, s->file, false);
+	put_target(l, &l->text, s->file);
 	rc = copy(l, s->file, &s->rows, &s->bytes, err);
 	if (rc != 0) {
 		free(s);
@@ -220,8 +218,7 @@ int lake_flush_group(struct lake *l, struct lake_group *g, struct drip_error *er
 }
 
 int lake_merge(struct lake *l, const struct lake_segment *const *segments, size_t count,
-	       bool publish, char ret_file[LAKE_FILE_MAX], uint64_t *ret_bytes,
-	       struct drip_error *err)
+	       char ret_file[LAKE_FILE_MAX], uint64_t *ret_bytes, struct drip_error *err)
 {
 	int64_t want = 0, rows = 0;
 	int rc = lake_session(l, err);
@@ -239,7 +236,7 @@ int lake_merge(struct lake *l, const struct lake_segment *const *segments, size_
 		want += segments[i]->rows;
 	}
 	drip_text_puts(&l->text, "], hive_partitioning = false)");
-	put_target(l, &l->text, ret_file, publish);
+	put_target(l, &l->text, ret_file);
 	rc = copy(l, ret_file, &rows, ret_bytes, err);
 	if (rc == 0 && rows != want) {
 		rc = drip_error_set(err, -EIO, "lake.rows_differ",
