@@ -102,11 +102,11 @@ static const struct {
 	const char *variant, *code;
 	const char *parts[3]; /* of the message */
 } refusals[] = {
-	{"abi", "plugin.abi_mismatch", {"abi_major", "ABI 9.0", "ABI 1.0"}},
-	{"host", "plugin.host_too_old", {"host_minor_min", "ABI 1.77", "ABI 1.0"}},
-	{"small", "plugin.abi_mismatch", {"struct_size is 12", "ABI 1.0"}},
+	{"abi", "plugin.abi_mismatch", {"abi_major", "ABI 9.0", "ABI 1.1"}},
+	{"host", "plugin.host_too_old", {"host_minor_min", "ABI 1.77", "ABI 1.1"}},
+	{"small", "plugin.abi_mismatch", {"struct_size is 12", "ABI 1.1"}},
 	{"noentry", "plugin.missing_entry", {"drip_plugin_entry_v1"}},
-	{"entry2", "plugin.abi_mismatch", {"drip_plugin_entry_v2", "ABI 2", "ABI 1.0"}},
+	{"entry2", "plugin.abi_mismatch", {"drip_plugin_entry_v2", "ABI 2", "ABI 1.1"}},
 	{"null", "plugin.invalid_descriptor", {"returned NULL"}},
 	{"abort", "plugin.crashed", {"SIGABRT"}},
 	{"exit", "plugin.exited", {"status 7"}},

@@ -7,7 +7,9 @@
 #include <dripline/batch.h>
 #include <dripline/builder.h>
 #include <dripline/error.h>
+#include <dripline/features.h>
 #include <dripline/host.h>
+#include <dripline/model.h>
 #include <dripline/option.h>
 #include <dripline/plugin.h>
 #include <dripline/rowset.h>

@@ -15,6 +15,7 @@
 
 #include <dripline/batch.h>
 #include <dripline/host.h>
+#include <dripline/model.h>
 #include <dripline/option.h>
 
 #ifdef __cplusplus
@@ -22,7 +23,7 @@ extern "C" {
 #endif
 
 #define DRIP_ABI_MAJOR    1
-#define DRIP_ABI_MINOR    0
+#define DRIP_ABI_MINOR    1
 #define DRIP_ENTRY_SYMBOL "drip_plugin_entry_v1"
 
 enum drip_kind {
@@ -250,12 +251,37 @@ struct drip_feed_ops {
 			struct drip_error *err);
 };
 
+/*
+ * What a model whose rows are plain doubles offers beside its ops, so that a row is scored without
+ * a batch. All are called only on an instance that has loaded an artifact, and allocate nothing.
+ * Thread: any, many at once.
+ */
+struct drip_model_rows {
+	uint32_t struct_size;
+	/* (borrowed) until close. *ret_threshold: a score of this or more is a positive; NAN: none.
+	 */
+	const struct drip_model_feature *(*features)(const void *self, uint32_t *ret_count,
+						     double *ret_threshold);
+	/* See drip_model. */
+	double (*encode)(const void *self, uint32_t feature, const char *text, size_t size);
+	int (*score)(const void *self, const double *rows, size_t count, double *ret_scores,
+		     struct drip_error *err);
+	/* optional. */
+	int (*explain)(const void *self, const double *row, double *ret_contributions,
+		       struct drip_error *err);
+};
+
+/*
+ * An instance is opened to fit, once, or to load, once: from then on predict and describe may run
+ * on any thread, many at once, until it is closed.
+ */
 struct drip_model_ops {
 	DRIP_COMMON_OPS;
 	/* Features in, predictions out. Pure and offline, as a transform's. */
 	int (*negotiate)(struct drip_ctx *ctx, const void *config, const struct drip_schema *input,
 			 struct drip_negotiated *ret, struct drip_error *err);
-	/* Trains on all of `data`; (gives) a malloc'd artifact, and metrics as JSON. */
+	/* Trains on all of `data`, oldest first: the columns of `schema` are the features, but for
+	 * the one flagged DRIP_COLUMN_LABEL. (gives) a malloc'd artifact, and metrics as JSON. */
 	int (*fit)(void *self, struct ArrowArrayStream *data, const struct drip_schema *schema,
 		   void **ret_artifact, size_t *ret_size, char **ret_metrics_json,
 		   struct drip_error *err);
@@ -265,6 +291,7 @@ struct drip_model_ops {
 		       struct drip_batch **ret_predictions, struct drip_error *err);
 	/* (gives) JSON: kind of model, parameters, feature importance. */
 	int (*describe)(void *self, char **ret_json, struct drip_error *err);
+	const struct drip_model_rows *rows; /* optional; since 1.1 */
 };
 
 struct drip_connection_ops {

@@ -52,6 +52,7 @@ enum drip_column_flags {
 	DRIP_COLUMN_NULLABLE = 1 << 0,
 	DRIP_COLUMN_KEY = 1 << 1,    /* part of the primary key */
 	DRIP_COLUMN_MASKED = 1 << 2, /* a mask made it from a more sensitive column */
+	DRIP_COLUMN_LABEL = 1 << 3,  /* in training data: what the model shall predict */
 };
 
 struct drip_column {

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Features as rows of doubles, and artifacts: what is read, what is kept, what is refused. */
+#include "lib/test.h"
+
+#include <dripline/dripline.h>
+#include <dripline/test.h>
+#include <errno.h>
+#include <math.h>
+
+static struct drip_schema *labelled(const char *columns, const char *label)
+{
+	struct drip_schema *plain = drip_test_schema("t", columns), *out;
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_schema_builder b;
+	int at = drip_schema_find(plain, label);
+
+	drip_schema_builder_init(&b, "", "t");
+	drip_schema_builder_from(&b, plain);
+	b.columns[at].flags |= DRIP_COLUMN_LABEL;
+	REQUIRE_OK(drip_schema_builder_build(&b, &out, &err), &err);
+	drip_schema_unref(plain);
+	return out;
+}
+
+static int read_rows(struct drip_features *f, const struct drip_schema *schema, const char *rows,
+		     uint64_t bytes_max, struct drip_frame *ret, struct drip_error *err)
+{
+	struct drip_batch *batch = drip_test_batch(schema, rows);
+	const struct drip_batch *one = batch;
+	struct ArrowArrayStream stream;
+	int rc;
+
+	REQUIRE_OK(drip_batches_stream(&one, 1, &stream, err), err);
+	drip_batch_unref(batch);
+	rc = drip_features_read(f, &stream, schema, bytes_max, ret, err);
+	stream.release(&stream);
+	return rc;
+}
+
+TEST(reads_columns_of_every_kind)
+{
+	struct drip_schema *s = labelled("i int8 null, u uint64, d decimal(9,2), b bool, f float64 "
+					 "null, day date, c utf8 null, y int32",
+					 "y");
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_frame frame = {0};
+	struct drip_features *f;
+	const struct drip_model_feature *list;
+	uint32_t count;
+
+	REQUIRE_OK(drip_features_create(s, &f, &err), &err);
+	list = drip_features_list(f, &count);
+	REQUIRE_EQ_INT(count, 7);
+	CHECK_EQ_STR(list[6].name, "c");
+	CHECK(list[6].category && !list[0].category);
+	REQUIRE_OK(read_rows(f, s,
+			     "r|-3|7|1.25|true|0.5|1970-01-03|red|1\n"
+			     "r|NULL|8|-0.01|false|NULL|1970-01-01|blue|0\n"
+			     "r|1|9|0|true|inf|1970-01-01|NULL|1\n"
+			     "r|1|9|0|true|0|1970-01-01|red|0\n",
+			     1 << 20, &frame, &err),
+		   &err);
+	REQUIRE_EQ_INT(frame.count, 4);
+	CHECK_EQ_F64(frame.rows[0], -3);
+	CHECK_EQ_F64(frame.rows[1], 7);
+	CHECK_EQ_F64(frame.rows[2], 1.25);
+	CHECK_EQ_F64(frame.rows[3], 1);
+	CHECK_EQ_F64(frame.rows[4], 0.5);
+	CHECK_EQ_F64(frame.rows[5], 2);
+	CHECK_EQ_F64(frame.rows[6], 0);
+	CHECK(isnan(frame.rows[7]) && isnan(frame.rows[11]));
+	CHECK_EQ_F64(frame.rows[9], -0.01);
+	CHECK_EQ_F64(frame.rows[13], 1);
+	CHECK(isnan(frame.rows[18]) && isnan(frame.rows[20]));
+	CHECK_EQ_F64(frame.rows[27], 0);
+	CHECK_EQ_F64(frame.labels[0], 1);
+	CHECK_EQ_F64(frame.labels[3], 0);
+	CHECK_EQ_INT(drip_features_categories(f, 6), 2);
+	CHECK_EQ_INT(drip_features_categories(f, 0), 0);
+	drip_features_set_values(f, 6, (const double[]){0.25, 0.75}, -1);
+	CHECK_EQ_F64(drip_features_encode(f, 6, "blue", 4), 0.75);
+	CHECK_EQ_F64(drip_features_encode(f, 6, "green", 5), -1);
+	CHECK_EQ_F64(drip_features_encode(f, 6, "blueish", 7), -1);
+	drip_frame_finish(&frame);
+	drip_features_destroy(f);
+	drip_schema_unref(s);
+}
+
+TEST(refuses_what_cannot_be_trained_on)
+{
+	struct drip_schema *s = labelled("x float64, c utf8, y utf8", "y");
+	struct drip_schema *other = drip_test_schema("t", "x utf8, c utf8");
+	struct drip_schema *less = drip_test_schema("t", "x float64");
+	struct drip_schema *bytes = drip_test_schema("t", "x binary");
+	struct drip_schema *only = labelled("y int32", "y");
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_frame frame = {0};
+	struct drip_features *f;
+
+	CHECK_EQ_INT(drip_features_create(bytes, &f, &err), -EINVAL);
+	CHECK_EQ_STR(err.code, "model.feature_type");
+	CHECK_EQ_INT(drip_features_create(only, &f, &err), -EINVAL);
+	CHECK_EQ_STR(err.code, "model.feature_count");
+	REQUIRE_OK(drip_features_create(s, &f, &err), &err);
+	CHECK_EQ_INT(drip_features_check(f, other, &err), -EINVAL);
+	CHECK_EQ_STR(err.code, "model.feature_type");
+	CHECK_EQ_INT(drip_features_check(f, less, &err), -EINVAL);
+	CHECK_EQ_STR(err.code, "model.missing_feature");
+	CHECK_EQ_INT(read_rows(f, s, "r|1|a|b\n", 1 << 20, &frame, &err), -EINVAL);
+	CHECK_EQ_STR(err.code, "model.label_type");
+	drip_schema_unref(s);
+	s = labelled("x float64, c utf8, y int32", "y");
+	CHECK_EQ_INT(read_rows(f, s, "r|1|a|0\nr|1|a|0\n", 24, &frame, &err), -E2BIG);
+	CHECK_EQ_STR(err.code, "model.too_large");
+	drip_features_destroy(f);
+	drip_schema_unref(s);
+	drip_schema_unref(other);
+	drip_schema_unref(less);
+	drip_schema_unref(bytes);
+	drip_schema_unref(only);
+}
+
+static int broken_next(struct ArrowArrayStream *stream, struct ArrowArray *out)
+{
+	return EIO;
+}
+
+static const char *broken_why(struct ArrowArrayStream *stream)
+{
+	return "the wire was cut";
+}
+
+TEST(says_why_data_cannot_be_read)
+{
+	struct drip_schema *s = drip_test_schema("t", "x float64");
+	struct ArrowArrayStream stream = {.get_next = broken_next, .get_last_error = broken_why};
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_frame frame = {0};
+	struct drip_features *f;
+
+	REQUIRE_OK(drip_features_create(s, &f, &err), &err);
+	CHECK_EQ_INT(drip_features_read(f, &stream, s, 1 << 20, &frame, &err), -EIO);
+	CHECK_EQ_STR(err.code, "model.read");
+	CHECK_CONTAINS(err.message, "the wire was cut");
+	drip_features_destroy(f);
+	drip_schema_unref(s);
+}
+
+/* An artifact of features x and c (red, blue), and one number. */
+static void write_artifact(struct drip_text *t)
+{
+	struct drip_schema *s = drip_test_schema("t", "x float64, c utf8");
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_frame frame = {0};
+	struct drip_features *f;
+
+	REQUIRE_OK(drip_features_create(s, &f, &err), &err);
+	REQUIRE_OK(read_rows(f, s, "r|1|red\nr|2|blue\n", 1 << 20, &frame, &err), &err);
+	drip_features_set_values(f, 1, (const double[]){10, 20}, 30);
+	drip_artifact_begin(t, "test 1");
+	drip_artifact_put_features(t, f);
+	drip_artifact_put_f64(t, 0.5);
+	REQUIRE_OK(drip_artifact_end(t, &err), &err);
+	drip_frame_finish(&frame);
+	drip_features_destroy(f);
+	drip_schema_unref(s);
+}
+
+TEST(keeps_features_in_artifacts)
+{
+	struct drip_text t = {0};
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_artifact_reader r;
+	struct drip_features *f;
+
+	write_artifact(&t);
+	REQUIRE_OK(drip_artifact_open("test 1", t.data, t.size, &r, &err), &err);
+	REQUIRE_OK(drip_artifact_features(&r, &f, &err), &err);
+	CHECK_EQ_INT(drip_features_count(f), 2);
+	CHECK_EQ_F64(drip_features_encode(f, 1, "blue", 4), 20);
+	CHECK_EQ_F64(drip_features_encode(f, 1, "pink", 4), 30);
+	CHECK_EQ_F64(drip_artifact_f64(&r), 0.5);
+	CHECK(!r.bad);
+	CHECK_EQ_INT(drip_artifact_u32(&r), 0);
+	CHECK(r.bad);
+	drip_features_destroy(f);
+	drip_text_finish(&t);
+}
+
+TEST(refuses_foreign_and_damaged_artifacts)
+{
+	struct drip_text t = {0};
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_artifact_reader r;
+
+	write_artifact(&t);
+	CHECK_EQ_INT(drip_artifact_open("other 1", t.data, t.size, &r, &err), -EINVAL);
+	CHECK_EQ_STR(err.code, "model.bad_artifact");
+	for (size_t size = 0; size < t.size; size++) {
+		CHECK_EQ_INT(drip_artifact_open("test 1", t.data, size, &r, &err), -EINVAL);
+	}
+	for (size_t at = 0; at < t.size; at++) {
+		t.data[at] ^= 0x20;
+		CHECK_EQ_INT(drip_artifact_open("test 1", t.data, t.size, &r, &err), -EINVAL);
+		t.data[at] ^= 0x20;
+	}
+	CHECK_OK(drip_artifact_open("test 1", t.data, t.size, &r, &err), &err);
+	drip_text_finish(&t);
+}
+
+TEST_MAIN()
