@@ -153,7 +153,9 @@ static bool is_probe(const char *url)
 
 static bool is_loopback_name(const char *host)
 {
-	static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
+	static const char *const names[] = {"localhost", "[::1]"};
+	char number[INET_ADDRSTRLEN];
+	struct in_addr address;
 
 	for (size_t i = 0; i < DRIP_COUNT(names); i++) {
 		size_t size = strlen(names[i]);
@@ -163,7 +165,10 @@ static bool is_loopback_name(const char *host)
 			return true;
 		}
 	}
-	return strncmp(host, "127.", 4) == 0;
+	/* All of it must be a number: 127.example.com is a name that anyone may point here. */
+	snprintf(number, sizeof(number), "%.*s", (int)strcspn(host, ":"), host);
+	return strcspn(host, ":") < sizeof(number) && inet_pton(AF_INET, number, &address) == 1 &&
+	       (ntohl(address.s_addr) >> 24) == 127;
 }
 
 /* False: `ret` says why. */

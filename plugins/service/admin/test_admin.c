@@ -157,6 +157,10 @@ TEST(refuses_other_hosts_on_loopback)
 	CHECK_CONTAINS(answer, "admin.bad_host");
 	CHECK_EQ_INT(ask("GET /api/v1/status", "Host: localhost:80\r\n"), 200);
 	CHECK_EQ_INT(ask("GET /api/v1/status", "Host: localhost.evil.example\r\n"), 403);
+	CHECK_EQ_INT(ask("GET /api/v1/status", "Host: 127.evil.example\r\n"), 403);
+	CHECK_EQ_INT(ask("GET /api/v1/status", "Host: 127.0.0.1.evil.example:80\r\n"), 403);
+	CHECK_EQ_INT(ask("GET /api/v1/status", "Host: 127.0.0.2:80\r\n"), 200);
+	CHECK_EQ_INT(ask("GET /api/v1/status", "Host: [::1]:80\r\n"), 200);
 	stop();
 }
 
