@@ -31,11 +31,14 @@ static void log_state(struct drip_app *app, const char *pipeline)
 	for (size_t i = 0; i < count; i++) {
 		const struct drip_pipeline_stats *p = &stats[i];
 
+		bool failed = p->state == DRIP_PIPELINE_FAILED;
+		/* A pipeline that runs again keeps its last error, which is not news. */
+		bool broken = failed || p->state == DRIP_PIPELINE_RETRYING;
+
 		if (strcmp(p->name, pipeline) == 0) {
-			drip_logger_event(
-				p->state == DRIP_PIPELINE_FAILED ? DRIP_LOG_ERROR : DRIP_LOG_INFO,
-				pipeline, NULL, p->last_error.rc != 0 ? &p->last_error : NULL,
-				"pipeline is %s", drip_pipeline_state_name(p->state));
+			drip_logger_event(failed ? DRIP_LOG_ERROR : DRIP_LOG_INFO, pipeline, NULL,
+					  broken && p->last_error.rc != 0 ? &p->last_error : NULL,
+					  "pipeline is %s", drip_pipeline_state_name(p->state));
 		}
 	}
 	drip_engine_stats_free(stats, count);

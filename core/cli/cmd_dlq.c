@@ -134,6 +134,11 @@ static int list_letters(struct request *r, bool with_rows)
 	return DRIP_EXIT_OK;
 }
 
+static void print_count(int64_t count, const char *done)
+{
+	printf("%" PRId64 " dead letter%s %s\n", count, count == 1 ? "" : "s", done);
+}
+
 static int replay(struct request *r)
 {
 	drip_autoptr(drip_json_tree) tree = NULL;
@@ -143,7 +148,7 @@ static int replay(struct request *r)
 	if (rc != 0) {
 		return drip_client_print_error("dlq", &r->err);
 	}
-	printf("%lld dead letters replayed\n", (long long)drip_json_get_int(result, "replayed", 0));
+	print_count(drip_json_get_int(result, "replayed", 0), "replayed");
 	return DRIP_EXIT_OK;
 }
 
@@ -182,7 +187,7 @@ static int drop(struct request *r)
 	if (rc < 0) {
 		return drip_client_print_error("dlq", &r->err);
 	}
-	printf("%" PRId64 " dead letters dropped\n", dropped);
+	print_count(dropped, "dropped");
 	return DRIP_EXIT_OK;
 }
 

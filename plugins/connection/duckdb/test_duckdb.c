@@ -464,6 +464,13 @@ TEST(every_kind_of_failure_has_its_code)
 		 -ENOSPC, true},
 		{"TransactionContext Error: Failed to commit: IO Error: No space left on device",
 		 "duckdb.disk_full", -ENOSPC, true},
+		{"TransactionContext Error: Failed to commit: Could not write file \"/d/w.wal\": "
+		 "No "
+		 "space left on device",
+		 "duckdb.disk_full", -ENOSPC, true},
+		{"TransactionContext Error: Failed to commit: Could not write file \"/d/w.wal\": "
+		 "Input/output error",
+		 "duckdb.io_error", -EIO, true},
 		{"IO Error: Could not set lock on file \"x\": Conflicting lock is held",
 		 "duckdb.locked", -EBUSY, true},
 		{"IO Error: Cannot open file: Permission denied", "duckdb.io_error", -EACCES, true},
