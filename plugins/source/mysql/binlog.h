@@ -52,7 +52,8 @@ enum drip_my_event_type {
 	0x20 /* flag: made by the server for this reader, not in the file */
 
 /* Flags of MariaDB's GTID event. */
-#define DRIP_MY_GTID_STANDALONE 0x01 /* no COMMIT follows */
+#define DRIP_MY_GTID_STANDALONE  0x01 /* no COMMIT follows */
+#define DRIP_MY_GTID_PREPARED_XA 0x40 /* XA_PREPARE follows */
 
 struct drip_my_event {
 	uint8_t type;

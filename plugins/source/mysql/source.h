@@ -10,6 +10,7 @@
 #include "catalog.h"
 #include "feed.h"
 #include "position.h"
+#include "xa.h"
 
 #include <pthread.h>
 
@@ -108,7 +109,7 @@ struct drip_my_source {
 	bool in_transaction;
 	bool standalone; /* the open group has no commit: it ends with its first event */
 	bool have_gtid;
-	bool warned_xa;
+	struct drip_my_xa xa;
 	struct drip_my_gtid gtid;        /* of the open group */
 	struct drip_my_place skip_until; /* events that end here or before are stepped over */
 	int64_t commit_time_us;
@@ -180,6 +181,13 @@ int drip_my_stream_poll(struct drip_my_source *s, uint32_t timeout_ms,
 void drip_my_stream_end(struct drip_my_source *s);
 /* Sets s->at to the start that the options ask for. */
 int drip_my_stream_locate(struct drip_my_source *s, struct drip_error *err) DRIP_MUST_CHECK;
+/* (gives) A session for the log: reads may be as long apart as three heartbeats. */
+int drip_my_connect_log(struct drip_my_source *s, MYSQL **ret,
+			struct drip_error *err) DRIP_MUST_CHECK;
+uint32_t drip_my_random_server_id(void);
+/* The start of the first file that the server has. */
+int drip_my_first_place(MYSQL *m, struct drip_my_position *p,
+			struct drip_error *err) DRIP_MUST_CHECK;
 /* Applies a statement of the log. */
 int drip_my_stream_ddl(struct drip_my_source *s, const struct drip_my_query *q,
 		       struct drip_error *err) DRIP_MUST_CHECK;

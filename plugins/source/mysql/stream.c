@@ -16,8 +16,6 @@
 #define FLUSH_AFTER_NS 100000000ull  /* rows wait no longer where the log never pauses */
 #define MARK_EVERY_NS  1000000000ull /* positions without rows are not given more often */
 
-#define GTID_FLAG_PREPARED_XA 0x40
-
 /* Where the last event ended: a new boundary. */
 static void set_boundary(struct drip_my_source *s)
 {
@@ -53,10 +51,8 @@ static int on_gtid(struct drip_my_source *s, const struct drip_my_event *e, stru
 	s->have_gtid = true;
 	s->in_transaction = true;
 	s->standalone = (s->gtid.flags & DRIP_MY_GTID_STANDALONE) != 0;
-	if ((s->gtid.flags & GTID_FLAG_PREPARED_XA) != 0 && !s->warned_xa) {
-		s->warned_xa = true;
-		drip_log_warning(s->ctx, "an XA transaction: its rows are given when it is "
-					 "prepared, also where it is rolled back later");
+	if ((s->gtid.flags & DRIP_MY_GTID_PREPARED_XA) != 0) {
+		drip_my_xa_open(&s->xa, s->at.place);
 	}
 	return 0;
 }
@@ -67,6 +63,39 @@ static bool statement_is(const struct drip_my_query *q, const char *word)
 
 	return q->sql_size >= n && strncasecmp(q->sql, word, n) == 0 &&
 	       (q->sql_size == n || q->sql[n] == ' ' || q->sql[n] == ';');
+}
+
+static int on_xa_event(void *user, const struct drip_my_event *e, struct drip_error *err);
+
+static struct drip_my_xa_reader xa_reader(struct drip_my_source *s)
+{
+	return (struct drip_my_xa_reader){.source = s,
+					  .format = &s->format,
+					  .here = s->at.place,
+					  .event = on_xa_event,
+					  .user = s};
+}
+
+static int on_xa(struct drip_my_source *s, const struct drip_my_query *q, struct drip_error *err)
+{
+	struct drip_my_xa_reader reader = xa_reader(s);
+	int rc = drip_my_xa_statement(&s->xa, &reader, q, err);
+
+	if (rc == 1 && s->xa.open) { /* MySQL's XA START; MariaDB says it in the GTID event */
+		s->in_transaction = true;
+		s->standalone = false;
+		return 0;
+	}
+	return rc == 1 ? end_transaction(s, err) : rc;
+}
+
+static int on_xa_prepare(struct drip_my_source *s, const struct drip_my_event *e,
+			 struct drip_error *err)
+{
+	struct drip_my_xa_reader reader = xa_reader(s);
+	int rc = drip_my_xa_prepare(&s->xa, &reader, e, err);
+
+	return rc != 0 ? rc : end_transaction(s, err);
 }
 
 static int on_query(struct drip_my_source *s, const struct drip_my_event *e, struct drip_error *err)
@@ -87,6 +116,9 @@ static int on_query(struct drip_my_source *s, const struct drip_my_event *e, str
 	}
 	if (q.sql_size == 8 && statement_is(&q, "ROLLBACK")) {
 		return end_transaction(s, err);
+	}
+	if (statement_is(&q, "XA")) {
+		return on_xa(s, &q, err);
 	}
 	rc = drip_my_stream_ddl(s, &q, err);
 	if (rc == 0 && (s->standalone || !s->in_transaction)) {
@@ -175,6 +207,18 @@ static int partial_json(struct drip_error *err)
 	return -ENOTSUP;
 }
 
+/* A table map or row event of an XA transaction that is committed now. */
+static int on_xa_event(void *user, const struct drip_my_event *e, struct drip_error *err)
+{
+	struct drip_my_source *s = user;
+
+	if (e->type == DRIP_MY_EVENT_PARTIAL_UPDATE) {
+		return partial_json(err);
+	}
+	return e->type == DRIP_MY_EVENT_TABLE_MAP ? drip_my_map_resolve(s, e, err)
+						  : on_rows(s, e, err);
+}
+
 static int dispatch(struct drip_my_source *s, const struct drip_my_event *e, struct drip_error *err)
 {
 	if (drip_my_event_is_rows(e->type)) {
@@ -193,12 +237,14 @@ static int dispatch(struct drip_my_source *s, const struct drip_my_event *e, str
 	case DRIP_MY_EVENT_QUERY:
 		return on_query(s, e, err);
 	case DRIP_MY_EVENT_XID:
-	case DRIP_MY_EVENT_XA_PREPARE:
 		return end_transaction(s, err);
+	case DRIP_MY_EVENT_XA_PREPARE:
+		return on_xa_prepare(s, e, err);
 	case DRIP_MY_EVENT_ROTATE:
 		return on_rotate(s, e, err);
 	case DRIP_MY_EVENT_FORMAT:
 		drip_my_maps_clear(s);
+		drip_my_xa_reformat(&s->xa);
 		break;
 	case DRIP_MY_EVENT_PARTIAL_UPDATE:
 		return partial_json(err);
@@ -246,6 +292,10 @@ int drip_my_stream_event(struct drip_my_source *s, const uint8_t *data, size_t s
 	}
 	if (e.timestamp != 0) {
 		s->commit_time_us = (int64_t)e.timestamp * 1000000;
+	}
+	if (s->xa.open && drip_my_xa_takes(e.type)) {
+		drip_my_xa_keep(&s->xa, data, size);
+		return 0;
 	}
 	return dispatch(s, &e, err);
 }
@@ -445,7 +495,7 @@ static int begin_files(struct drip_my_source *s, struct drip_error *err)
 	return 0;
 }
 
-static uint32_t random_server_id(void)
+uint32_t drip_my_random_server_id(void)
 {
 	uint32_t v = 0;
 	FILE *f = fopen("/dev/urandom", "re");
@@ -459,8 +509,7 @@ static uint32_t random_server_id(void)
 	return 3000000000u + v % 1000000000u;
 }
 
-/* A session for the log: reads may be as long apart as three heartbeats. */
-static int connect_log(struct drip_my_source *s, MYSQL **ret, struct drip_error *err)
+int drip_my_connect_log(struct drip_my_source *s, MYSQL **ret, struct drip_error *err)
 {
 	struct drip_my_options o = *s->connection->options(s->connection_object);
 
@@ -481,16 +530,17 @@ int drip_my_stream_begin(struct drip_my_source *s, struct drip_error *err)
 	drip_my_format_finish(&s->format);
 	drip_my_format_init(&s->format);
 	drip_my_maps_clear(s);
+	drip_my_xa_finish(&s->xa);
 	s->in_transaction = s->have_gtid = false;
 	if (s->options->mode.value == DRIP_MY_MODE_FILES) {
 		return begin_files(s, err);
 	}
-	rc = connect_log(s, &m, err);
+	rc = drip_my_connect_log(s, &m, err);
 	if (rc != 0) {
 		return rc;
 	}
-	start.server_id =
-		s->options->server_id != 0 ? (uint32_t)s->options->server_id : random_server_id();
+	start.server_id = s->options->server_id != 0 ? (uint32_t)s->options->server_id
+						     : drip_my_random_server_id();
 	start.heartbeat_ms = (uint64_t)s->options->heartbeat.ms;
 	if (s->at.place.file == 0) { /* another server: by GTID */
 		drip_my_gtids_text(&s->at.gtids, gtids, sizeof(gtids));
@@ -525,5 +575,6 @@ void drip_my_stream_end(struct drip_my_source *s)
 	s->net = NULL;
 	s->file = NULL;
 	drip_my_maps_clear(s);
+	drip_my_xa_finish(&s->xa);
 	drip_my_format_finish(&s->format);
 }

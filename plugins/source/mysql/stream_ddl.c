@@ -203,6 +203,11 @@ static int first_row(MYSQL *m, const char *sql, struct drip_my_position *p, bool
 	return rc;
 }
 
+int drip_my_first_place(MYSQL *m, struct drip_my_position *p, struct drip_error *err)
+{
+	return first_row(m, "SHOW BINARY LOGS", p, false, err);
+}
+
 int drip_my_stream_locate(struct drip_my_source *s, struct drip_error *err)
 {
 	const char *start = s->options->start != NULL ? s->options->start : "latest";
@@ -219,7 +224,7 @@ int drip_my_stream_locate(struct drip_my_source *s, struct drip_error *err)
 	if (strcmp(start, "latest") == 0) {
 		rc = first_row(control, "SHOW MASTER STATUS", p, true, err);
 	} else if (strcmp(start, "earliest") == 0) {
-		rc = first_row(control, "SHOW BINARY LOGS", p, false, err);
+		rc = drip_my_first_place(control, p, err);
 	} else if (strncmp(start, "gtid:", 5) == 0) {
 		if (!drip_my_gtids_parse(start + 5, &p->gtids)) {
 			return bad_start(start, err);

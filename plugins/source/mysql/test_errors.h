@@ -454,15 +454,11 @@ static const char *file_error(const void *p, size_t size, const char *schema)
 	return code;
 }
 
-/* The log of these statements, with what the server has set. */
-static struct bytes log_of(const char *statements)
+/* A file of the server's log. */
+static struct bytes read_log(const char *name)
 {
-	char path[200], name[64];
+	char path[200];
 
-	sql("FLUSH BINARY LOGS");
-	snprintf(name, sizeof(name), "%s", current_file());
-	sql("%s", statements);
-	sql("FLUSH BINARY LOGS");
 	mysql_query(admin, "SELECT @@log_bin_basename");
 	MYSQL_RES *res = mysql_store_result(admin);
 	const char *base = mysql_fetch_row(res)[0];
@@ -470,6 +466,18 @@ static struct bytes log_of(const char *statements)
 	snprintf(path, sizeof(path), "%.*s%s", (int)(strrchr(base, '/') + 1 - base), base, name);
 	mysql_free_result(res);
 	return read_bytes(path);
+}
+
+/* The log of these statements, with what the server has set. */
+static struct bytes log_of(const char *statements)
+{
+	char name[64];
+
+	sql("FLUSH BINARY LOGS");
+	snprintf(name, sizeof(name), "%s", current_file());
+	sql("%s", statements);
+	sql("FLUSH BINARY LOGS");
+	return read_log(name);
 }
 
 /* Offset of the n-th event of this type, from 0. */

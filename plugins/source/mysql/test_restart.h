@@ -4,6 +4,35 @@
 
 /* ---- restarts ---- */
 
+/* Two tables that only XA transactions change, so that no other statement waits for one. */
+static bool xa_prepared;
+
+static void xa_step(unsigned dice, int fresh)
+{
+	MYSQL *mine = admin;
+
+	if (xa_prepared) {
+		sql(dice % 3 == 0 ? "XA ROLLBACK 'r'" : "XA COMMIT 'r'");
+		xa_prepared = false;
+		return;
+	}
+	admin = connect_admin();
+	sql("XA START 'r'; INSERT INTO t.x VALUES (%d,'x'); UPDATE t.x SET v=CONCAT('u',%d) WHERE "
+	    "id=%u; DELETE FROM t.x WHERE id=%u; INSERT INTO t.y VALUES (%u),(%u); DELETE FROM t.y "
+	    "WHERE v=%u LIMIT 1; XA END 'r'; XA PREPARE 'r'",
+	    fresh, fresh, dice % 20, dice % 20 + 1, dice % 4, dice % 4, dice / 4 % 4);
+	mysql_close(admin);
+	admin = mine;
+	xa_prepared = true;
+}
+
+static void xa_end(void)
+{
+	if (xa_prepared) {
+		xa_step(0, 0);
+	}
+}
+
 static void make_restart_tables(void)
 {
 	sql("DROP DATABASE IF EXISTS t; CREATE DATABASE t; USE t;"
@@ -11,6 +40,9 @@ static void make_restart_tables(void)
 	    "CREATE TABLE t.b (x SMALLINT, y BIGINT UNSIGNED, v INT, PRIMARY KEY (x, y));"
 	    "CREATE TABLE t.c (k VARCHAR(10) CHARACTER SET latin1 PRIMARY KEY, v INT);"
 	    "CREATE TABLE t.d (v INT, w VARCHAR(10));"
+	    "CREATE TABLE t.x (id INT PRIMARY KEY, v VARCHAR(20)); CREATE TABLE t.y (v INT);"
+	    "INSERT INTO t.x SELECT seq, 'x' FROM seq_0_to_20;"
+	    "INSERT INTO t.y SELECT seq MOD 4 FROM seq_0_to_12;"
 	    "CREATE TABLE t.e (id BIGINT UNSIGNED PRIMARY KEY, v DOUBLE);"
 	    "INSERT INTO t.a SELECT CAST(seq AS SIGNED) - 10, CONCAT('a', seq) FROM seq_0_to_30;"
 	    "INSERT INTO t.b SELECT CAST(seq MOD 5 AS SIGNED) - 2, seq, seq FROM seq_0_to_30;"
@@ -32,7 +64,7 @@ static void change_something(void)
 	static int fresh = 1000;
 
 	fresh++;
-	switch (roll(8)) {
+	switch (roll(10)) {
 	case 0:
 		sql("INSERT INTO t.a VALUES (%d,'new')", (int)roll(2) ? fresh : -fresh);
 		break;
@@ -57,6 +89,10 @@ static void change_something(void)
 		break;
 	case 6:
 		sql("INSERT INTO t.d VALUES (%u,'w'),(%u,'w')", roll(4), roll(4));
+		break;
+	case 7:
+	case 8:
+		xa_step(roll(60), fresh);
 		break;
 	default:
 		sql("DELETE FROM t.d WHERE v=%u LIMIT 1; UPDATE t.a SET id=id+%d WHERE id=%d",
@@ -109,6 +145,7 @@ static void restart_lives(unsigned seed)
 		printf("# seed %u\n", seed);
 	}
 	drip_harness_destroy(h);
+	xa_end();
 	model_free(m);
 	model_free(begin);
 	model_free(end);
@@ -163,28 +200,21 @@ static void start_pair(struct drip_instance *i, struct pair *p)
 	i->started = true;
 }
 
-static void pair_lives(unsigned seed)
+/* One life after another; what comes after the last is seen by a life that nothing ends. */
+static void live_on(struct drip_harness *h, struct pair *p, unsigned seed)
 {
-	struct pair p = {.ahead = calloc(1, sizeof(struct model)),
-			 .behind = calloc(1, sizeof(struct model))};
-	struct drip_harness *h = harness();
-	struct model *begin, *end;
 	int lives = 0, rc;
 
-	random_state = seed;
-	make_restart_tables();
-	begin = truth("t.*");
-	drip_harness_set_on_emit(h, pair_emit, &p);
 	do {
 		struct drip_error err = DRIP_ERROR_INIT;
 		struct drip_instance *i = open_source(
 			h, DRIP_OPTIONS("connection", "db", "tables", "t.*", "batch_rows", "4"));
 
-		p.boundaries = 0;
-		p.stop_after = lives < 16 ? 1 + roll(6) : 0;
-		p.only_ahead = roll(2) == 0;
-		p.ahead->has_last = p.behind->has_last = false;
-		start_pair(i, &p);
+		p->boundaries = 0;
+		p->stop_after = lives < 16 ? 1 + roll(6) : 0;
+		p->only_ahead = roll(2) == 0;
+		p->ahead->has_last = p->behind->has_last = false;
+		start_pair(i, p);
 		change_something();
 		rc = drip_harness_poll(i, DRIP_POLL_CAUGHT_UP, &err);
 		if (rc < 0 && strcmp(err.code, "test.died") != 0) {
@@ -193,36 +223,59 @@ static void pair_lives(unsigned seed)
 			CHECK_EQ_STR(err.code, "test.died");
 			lives = 1000;
 		}
-		model_drop_pending(p.ahead);
-		model_drop_pending(p.behind);
+		model_drop_pending(p->ahead);
+		model_drop_pending(p->behind);
 		drip_harness_close(i);
 		drip_harness_clear(h);
 		change_something();
-		if (rc >= 0) { /* the last life sees all: once more, to the end */
+		if (rc >= 0) {
 			rc = lives < 1000 && lives++ < 12 ? -1 : rc;
 		}
 	} while (rc < 0 && ++lives < 60);
-	struct drip_instance *last = open_source(
+}
+
+static void last_life(struct drip_harness *h, struct pair *p)
+{
+	struct drip_instance *i = open_source(
 		h, DRIP_OPTIONS("connection", "db", "tables", "t.*", "batch_rows", "4"));
-	p.stop_after = 0;
-	p.boundaries = 0;
-	p.only_ahead = false;
-	p.ahead->has_last = p.behind->has_last = false;
-	start_pair(last, &p);
-	run(last, DRIP_POLL_CAUGHT_UP);
-	drip_harness_close(last);
+
+	p->stop_after = 0;
+	p->boundaries = 0;
+	p->only_ahead = false;
+	p->ahead->has_last = p->behind->has_last = false;
+	start_pair(i, p);
+	run(i, DRIP_POLL_CAUGHT_UP);
+	drip_harness_close(i);
+}
+
+static void check_model(struct model *m, struct model *begin, struct model *end, const char *what)
+{
+	check_rows(m->reads, m->reads_count, begin->reads, begin->reads_count, what);
+	check_rows(m->rows, m->count, end->rows, end->count, what);
+	CHECK_EQ_INT(m->violations, 0);
+}
+
+static void pair_lives(unsigned seed)
+{
+	struct pair p = {.ahead = calloc(1, sizeof(struct model)),
+			 .behind = calloc(1, sizeof(struct model))};
+	struct drip_harness *h = harness();
+	struct model *begin, *end;
+
+	random_state = seed;
+	make_restart_tables();
+	begin = truth("t.*");
+	drip_harness_set_on_emit(h, pair_emit, &p);
+	live_on(h, &p, seed);
+	last_life(h, &p);
 	end = truth("t.*");
-	check_rows(p.ahead->reads, p.ahead->reads_count, begin->reads, begin->reads_count,
-		   "snapshot of the one ahead");
-	check_rows(p.behind->reads, p.behind->reads_count, begin->reads, begin->reads_count,
-		   "snapshot of the one behind");
-	check_rows(p.ahead->rows, p.ahead->count, end->rows, end->count, "the one ahead");
-	check_rows(p.behind->rows, p.behind->count, end->rows, end->count, "the one behind");
-	CHECK_EQ_INT(p.ahead->violations + p.behind->violations, 0);
+	check_model(p.ahead, begin, end, "the one ahead");
+	check_model(p.behind, begin, end, "the one behind");
 	if (test_failures_ != 0) {
 		printf("# seed %u\n", seed);
 	}
 	drip_harness_destroy(h);
+	xa_end();
 	model_free(p.ahead);
 	model_free(p.behind);
 	model_free(begin);

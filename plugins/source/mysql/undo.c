@@ -436,15 +436,46 @@ static int on_rows(struct drip_my_undo *u, const struct drip_my_event *e, struct
 	return rc;
 }
 
+/* A table map or row event of an XA transaction that is committed now. */
+static int on_xa_event(void *user, const struct drip_my_event *e, struct drip_error *err)
+{
+	return e->type == DRIP_MY_EVENT_TABLE_MAP ? on_map(user, e, err) : on_rows(user, e, err);
+}
+
+static struct drip_my_xa_reader xa_reader(struct drip_my_undo *u)
+{
+	return (struct drip_my_xa_reader){.source = u->source,
+					  .format = &u->format,
+					  .here = {.file = u->file, .offset = u->offset},
+					  .event = on_xa_event,
+					  .user = u};
+}
+
+static int on_gtid(struct drip_my_undo *u, const struct drip_my_event *e, struct drip_error *err)
+{
+	struct drip_my_gtid gtid;
+	int rc = drip_my_gtid_parse(e, &gtid, err);
+
+	if (rc == 0 && (gtid.flags & DRIP_MY_GTID_PREPARED_XA) != 0) {
+		drip_my_xa_open(&u->xa, xa_reader(u).here);
+	}
+	return rc;
+}
+
 static int on_query(struct drip_my_undo *u, const struct drip_my_event *e, struct drip_error *err)
 {
 	struct drip_my_ddl_statement st = {0};
+	struct drip_my_xa_reader reader = xa_reader(u);
 	struct drip_my_query q;
 	char database[DRIP_NAME_MAX];
 	int rc = drip_my_query_parse(e, &q, err);
 
 	if (rc != 0) {
 		return rc;
+	}
+	rc = drip_my_xa_statement(&u->xa, &reader, &q, err);
+	if (rc != 0) {
+		return rc == 1 ? 0 : rc;
 	}
 	snprintf(database, sizeof(database), "%.*s", (int)q.database_size, q.database);
 	st.sql = q.sql;
@@ -476,6 +507,7 @@ static int on_rotate(struct drip_my_undo *u, const struct drip_my_event *e, stru
 static int on_event(struct drip_my_undo *u, const uint8_t *data, size_t size,
 		    struct drip_error *err)
 {
+	struct drip_my_xa_reader reader = xa_reader(u);
 	struct drip_my_event e;
 	int rc = drip_my_event_parse(&u->format, data, size, &e, err);
 
@@ -483,6 +515,10 @@ static int on_event(struct drip_my_undo *u, const uint8_t *data, size_t size,
 		return rc;
 	}
 	u->offset = drip_my_event_end(&e, u->offset);
+	if (u->xa.open && drip_my_xa_takes(e.type)) {
+		drip_my_xa_keep(&u->xa, data, size);
+		return 0;
+	}
 	if (drip_my_event_is_rows(e.type)) {
 		return on_rows(u, &e, err);
 	}
@@ -491,6 +527,13 @@ static int on_event(struct drip_my_undo *u, const uint8_t *data, size_t size,
 		return on_map(u, &e, err);
 	case DRIP_MY_EVENT_QUERY:
 		return on_query(u, &e, err);
+	case DRIP_MY_EVENT_GTID:
+		return on_gtid(u, &e, err);
+	case DRIP_MY_EVENT_XA_PREPARE:
+		return drip_my_xa_prepare(&u->xa, &reader, &e, err);
+	case DRIP_MY_EVENT_FORMAT:
+		drip_my_xa_reformat(&u->xa);
+		return 0;
 	case DRIP_MY_EVENT_ROTATE:
 		return on_rotate(u, &e, err);
 	default:
@@ -592,6 +635,7 @@ void drip_my_undo_destroy(struct drip_my_undo *u)
 		layout_free(l);
 	}
 	columns_free(u);
+	drip_my_xa_finish(&u->xa);
 	if (u->catalog != NULL) {
 		drip_my_catalog_finish(u->catalog);
 	}

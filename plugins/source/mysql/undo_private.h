@@ -42,6 +42,7 @@ struct drip_my_undo {
 	struct drip_my_place end;
 	uint64_t offset;
 	uint64_t file;
+	struct drip_my_xa xa;
 	/* the table that is read now */
 	struct changed_table *current;
 	struct drip_my_slot *slot;
