@@ -2,13 +2,16 @@
 /*
  * `dripline docs`: writes what of the documentation is generated from code: the option tables of
  * the plugins' READMEs (between their markers), docs/reference/plugins.md, configuration.md,
- * errors.md and cli.md. With --check it writes nothing and names what is stale.
+ * errors.md, cli.md, and warehouse.md of the tables that pipelines/warehouse declares. With --check
+ * it writes nothing and names what is stale.
  */
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "cli/args.h"
 #include "cli/commands.h"
 #include "cli/component_text.h"
+#include "cli/docs_tables.h"
+#include "cli/load.h"
 #include "engine/graph_options.h"
 
 #include <errno.h>
@@ -17,6 +20,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FILE_MAX  (8 << 20) /* bytes of a documentation file */
 #define MARK      "<!-- options -->\n"
@@ -321,6 +325,36 @@ static void write_cli(struct docs *d)
 	put_reference(d, "cli.md", &out);
 }
 
+/* The tables of the tree's own pipelines; a tree that has none gets no page. */
+static void write_warehouse(struct docs *d)
+{
+	drip_autostr path = DRIP_STR_INIT;
+	drip_autostr out = DRIP_STR_INIT;
+	struct drip_load_options options = {.connect = false};
+	struct drip_document *document = NULL;
+	struct drip_findings findings;
+	const char *folder;
+
+	drip_str_appendf(&path, "%s/pipelines/warehouse", d->dir);
+	folder = drip_str_text(&path);
+	if (access(folder, R_OK) != 0) {
+		return;
+	}
+	drip_findings_init(&findings);
+	if (drip_document_load(d->registry, &folder, 1, &options, &findings, &document) < 0) {
+		drip_findings_print_text(&findings, stderr);
+		d->failed++;
+	} else {
+		drip_str_append(&out, "# Warehouse\n\n" GENERATED
+				      "The tables that `pipelines/warehouse` declares; `dripline "
+				      "ddl` prints the SQL that makes them.\n");
+		drip_catalog_markdown(&document->catalog, &out);
+		put_reference(d, "warehouse.md", &out);
+	}
+	drip_document_destroy(document);
+	drip_findings_finish(&findings);
+}
+
 static int write_all(struct docs *d)
 {
 	struct entries e = {.items = NULL};
@@ -339,6 +373,7 @@ static int write_all(struct docs *d)
 	write_configuration(d);
 	write_errors(d);
 	write_cli(d);
+	write_warehouse(d);
 	free(e.items);
 	if (d->failed > 0) {
 		return DRIP_EXIT_ENVIRONMENT;

@@ -53,6 +53,14 @@ const struct drip_command drip_commands[] = {
 		 "created, the delivery guarantee of each sink, and lineage.\n\n"
 		 "  --connect            ask the live systems for their tables\n"
 		 "  --format FORMAT      text or json\n" PLUGIN_HELP},
+	{.name = "ddl",
+	 .run = drip_cmd_ddl,
+	 .usage = "dripline ddl PATH... [options]",
+	 .summary = "print the SQL that makes the declared tables",
+	 .help = "PATHs are those of validate. Schemas, the surrogate key's function, tables with "
+		 "their\ncomments and, for Redshift, distribution and sort keys. Running it again "
+		 "changes\nnothing.\n\n"
+		 "  --dialect NAME       duckdb (default) or redshift\n" PLUGIN_HELP},
 	{.name = "schema",
 	 .run = drip_cmd_schema,
 	 .usage = "dripline schema [options]",

@@ -365,4 +365,23 @@ TEST(tells_why_a_result_ended)
 	drip_schema_unref(result_schema);
 }
 
+TEST(surrogate_keys_are_those_of_the_warehouses)
+{
+	struct drip_text t = {0};
+	char x[200];
+
+	/* DuckDB's numbers, as tests/config/test_catalog.sh asks for them */
+	memset(x, 'x', sizeof(x));
+	CHECK_EQ_INT(drip_surrogate_key("dim_store", "1001", 4), 441079437838845302);
+	CHECK_EQ_INT(drip_surrogate_key("a", x, sizeof(x)), 3460450577008286419);
+	CHECK_EQ_INT(drip_surrogate_key("", "", 0), 2642974275542489273);
+	/* one more byte than fits beside the length in the last block */
+	CHECK(drip_surrogate_key("a", x, 53) != drip_surrogate_key("a", x, 54));
+
+	CHECK_EQ_INT(drip_sql_put_key_function(&t, "mysql", "dw", &err), -ENOTSUP);
+	CHECK_EQ_STR(err.code, "sql.no_key_function");
+	REQUIRE_OK(drip_sql_put_key_function(&t, "redshift", "dw", &err), &err);
+	drip_text_finish(&t);
+}
+
 TEST_MAIN()

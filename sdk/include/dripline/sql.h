@@ -120,6 +120,24 @@ int drip_sql_quote(const struct drip_sql_dialect *dialect, const char *name, cha
 		   size_t size);
 /* A 'text literal', quotes doubled. */
 int drip_sql_literal(const char *text, char *buf, size_t size);
+struct drip_text;
+/*
+ * Appends `CREATE TABLE [IF NOT EXISTS] "database"."table" (...)` for a schema, `database` being
+ * the SQL schema. No keys are declared: no warehouse here checks them. -ENOTSUP where the dialect
+ * has no type for a column.
+ */
+int drip_sql_put_create(struct drip_text *t, const struct drip_sql_dialect *dialect,
+			const struct drip_schema *schema, bool if_not_exists,
+			struct drip_error *err) DRIP_MUST_CHECK;
+/*
+ * The surrogate key of a row of `table`: the first 8 bytes, lowest first and without the highest
+ * bit, of the MD5 of "table|natural key". MD5, as every warehouse has it; it protects nothing.
+ */
+int64_t drip_surrogate_key(const char *table, const char *natural_key, size_t size);
+/* Appends the statement that makes the same a function of `schema` in the database:
+ * schema.surrogate_key(table, natural_key). -ENOTSUP for a dialect that is not known. */
+int drip_sql_put_key_function(struct drip_text *t, const char *dialect_name, const char *schema,
+			      struct drip_error *err) DRIP_MUST_CHECK;
 /*
  * Runs a query and gathers its whole result: (gives) the schema, and a malloc'd array of its
  * columns, each to be released. `bind` as in drip_sql.query. For results that are known to be
