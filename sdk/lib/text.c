@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Growing text buffers, and rows as JSON lines and CSV. Thread: any, each buffer one at a time. */
-#include <dripline/text.h>
+#include "format.h"
 
+#include <dripline/text.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define VALUE_SIZE 160 /* the longest formatted value that is not variable-length */
 
 static bool grow(struct drip_text *t, size_t size)
 {
@@ -148,23 +147,18 @@ static void put_json_text(struct drip_text *t, const char *data, size_t size)
 	}
 }
 
-/* The value as drip_value_format writes it; `raw` (at most VALUE_SIZE) is enough for all but
- * BINARY, which is longer. */
+/* The value as drip_value_format writes it, in place. */
 static void put_formatted(struct drip_text *t, const struct drip_value *value,
 			  const struct drip_column *column)
 {
-	char raw[VALUE_SIZE];
-	int size = drip_value_format(value, column, raw, sizeof(raw));
+	bool fixed = drip_format_is_fixed(value->type);
+	size_t room = fixed ? DRIP_FORMAT_MAX : (size_t)value->size * 2 + 1;
 
-	if (size < 0) {
-		t->rc = t->rc != 0 ? t->rc : -EOVERFLOW;
-	} else if ((size_t)size < sizeof(raw)) {
-		drip_text_put(t, raw, (size_t)size);
-	} else if (t->rc == 0 &&
-		   (t->capacity - t->size > (size_t)size || grow(t, (size_t)size + 1))) {
-		drip_value_format(value, column, t->data + t->size, (size_t)size + 1);
-		t->size += (size_t)size;
+	if (t->rc != 0 || (t->capacity - t->size < room && !grow(t, room))) {
+		return;
 	}
+	t->size += fixed ? drip_format_fixed(value, column, t->data + t->size)
+			 : (size_t)drip_value_format(value, column, t->data + t->size, room);
 }
 
 static bool is_text(enum drip_type type)
