@@ -276,7 +276,7 @@ static void mask_close(void *self)
 
 	drip_plans_finish(&m->plans);
 	if (m->keys != NULL) {
-		sodium_memzero(m->keys, m->config->columns.count * sizeof(*m->keys));
+		explicit_bzero(m->keys, m->config->columns.count * sizeof(*m->keys));
 	}
 	free(m->keys);
 	free(m);
@@ -294,9 +294,6 @@ static int mask_open(struct drip_ctx *ctx, const void *config, void **ret_self,
 		if (rc != 0) {
 			return rc;
 		}
-	}
-	if (sodium_init() < 0) {
-		return drip_error_set(err, -EIO, "mask.sodium", "libsodium could not be set up");
 	}
 	m = calloc(1, sizeof(*m));
 	if (m == NULL) {

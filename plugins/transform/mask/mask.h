@@ -4,7 +4,7 @@
 #define DRIPLINE_MASK_H
 
 #include <dripline/dripline.h>
-#include <sodium.h>
+#include <nettle/hmac.h>
 
 #define MASK_KEY_MIN     16   /* bytes of a key, at least */
 #define MASK_CHARS_MAX   4096 /* kept first, kept last or put in as a replacement */
@@ -27,16 +27,16 @@ struct mask_rule {
 };
 
 struct mask_key {
-	bool set;
-	crypto_auth_hmacsha256_state state; /* after the key went in; copied for each value */
+	/* With the states after the inner and the outer key block; each digest leaves it as after
+	 * the key went in. */
+	struct hmac_sha256_ctx hmac;
 };
 
 /* What `rule` makes of a column of `type`; DRIP_TYPE_NONE where it cannot take one. */
 enum drip_type mask_output_type(const struct mask_rule *rule, enum drip_type type);
 void mask_key_set(struct mask_key *key, const char *text);
-/* (gives) *ret, column `index` of `batch` masked; nulls stay null. */
-int mask_column(const struct mask_rule *rule, const struct mask_key *key,
-		const struct drip_batch *batch, uint32_t index, struct ArrowArray *ret,
-		struct drip_error *err) DRIP_MUST_CHECK;
+/* (gives) *ret, column `index` of `batch` masked; nulls stay null. `key` is as before after it. */
+int mask_column(const struct mask_rule *rule, struct mask_key *key, const struct drip_batch *batch,
+		uint32_t index, struct ArrowArray *ret, struct drip_error *err) DRIP_MUST_CHECK;
 
 #endif
