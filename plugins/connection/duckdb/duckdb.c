@@ -163,10 +163,13 @@ static int duck_check(struct drip_ctx *ctx, const void *config, bool connect,
 
 static const void *duck_interface(void *self, const char *interface_name)
 {
+	if (strcmp(interface_name, DRIP_GUARD_INTERFACE) == 0) {
+		return &drip_duck_guard_ops;
+	}
 	return strcmp(interface_name, DRIP_SQL_INTERFACE) == 0 ? &sql : NULL;
 }
 
-static const char *const interfaces[] = {DRIP_SQL_INTERFACE, NULL};
+static const char *const interfaces[] = {DRIP_SQL_INTERFACE, DRIP_GUARD_INTERFACE, NULL};
 
 static const struct drip_connection_ops ops = {
 	.struct_size = sizeof(ops),
@@ -189,7 +192,10 @@ static const struct drip_component duckdb_component = {
 		       "process: a second one "
 		       "is refused, as DuckDB would let it in and lose rows. Extensions are "
 		       "neither installed nor "
-		       "loaded from outside.",
+		       "loaded from outside.\n\n"
+		       "For queries of people it offers `drip_guard`: one SELECT over the masked "
+		       "views of a role, with functions from a list, in a read-only transaction "
+		       "with limits of rows, bytes and time.",
 	.schema_notes = "DECIMAL keeps precision and scale up to 38 digits; JSON and UUID have "
 			"types of their own; a "
 			"duration becomes INTERVAL. Read back, HUGEINT is decimal(38,0), lists, "

@@ -162,7 +162,7 @@ static struct drip_column column(const char *name, enum drip_type type)
 
 #define ALL_TYPES 26
 
-static struct drip_schema *all_types(void)
+static inline struct drip_schema *all_types(void)
 {
 	static const int decimals[5][2] = {{4, 1}, {9, 3}, {18, 4}, {38, 10}, {12, 0}};
 	struct drip_error err = DRIP_ERROR_INIT;
@@ -246,7 +246,7 @@ static const char *sample(const struct drip_column *c, int64_t n, char *buf, siz
 	}
 }
 
-static struct drip_batch *make_rows(const struct drip_schema *schema, int64_t rows, bool changes)
+static inline struct drip_batch *make_rows(const struct drip_schema *schema, int64_t rows, bool changes)
 {
 	struct drip_error err = DRIP_ERROR_INIT;
 	struct drip_builder b;
@@ -276,7 +276,7 @@ static struct drip_batch *make_rows(const struct drip_schema *schema, int64_t ro
 	return batch;
 }
 
-static void create_table(const struct drip_schema *schema, const char *name, const char *more)
+static inline void create_table(const struct drip_schema *schema, const char *name, const char *more)
 {
 	const struct drip_sql_dialect *dialect = sql->dialect(f.self);
 	struct drip_text t = {0};
@@ -299,7 +299,7 @@ static void create_table(const struct drip_schema *schema, const char *name, con
 	drip_text_finish(&t);
 }
 
-static void ingest(const struct drip_batch *batch, const char *table, const char *op,
+static inline void ingest(const struct drip_batch *batch, const char *table, const char *op,
 		   const char *seq)
 {
 	struct drip_error err = DRIP_ERROR_INIT;
@@ -310,7 +310,7 @@ static void ingest(const struct drip_batch *batch, const char *table, const char
 	REQUIRE_OK(sql->ingest_close(in, &err), &err);
 }
 
-static char *batch_rows(const struct drip_batch *batch)
+static inline char *batch_rows(const struct drip_batch *batch)
 {
 	struct drip_text text = {0};
 

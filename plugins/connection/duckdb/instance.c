@@ -313,6 +313,7 @@ static int open_database(struct drip_duck *duck, struct drip_error *err)
 		rc = drip_duck_bind_register(duck, err);
 	}
 	if (rc == 0) {
+		duck->generation++;
 		drip_duck_trim();
 	}
 	if (rc != 0 && duck->database != NULL) {
@@ -381,6 +382,7 @@ int drip_duck_open(struct drip_ctx *ctx, const struct drip_duck_config *config,
 
 void drip_duck_close(struct drip_duck *duck)
 {
+	drip_duck_guard_close(duck);
 	if (duck->database != NULL) {
 		duckdb_close(&duck->database);
 	}

@@ -8,6 +8,7 @@
 
 #define DUCKDB_API_NO_DEPRECATED
 #include <dripline/dripline.h>
+#include <dripline/guard.h>
 #include <duckdb.h>
 #include <pthread.h>
 
@@ -46,14 +47,16 @@ struct drip_duck {
 	const struct drip_duck_config *config;
 	pthread_mutex_t lock; /* guards what follows */
 	duckdb_database database;
-	bool invalid;      /* a fatal error: every statement fails until it is opened again */
-	uint32_t sessions; /* open ones */
+	bool invalid;        /* a fatal error: every statement fails until it is opened again */
+	uint32_t sessions;   /* open ones */
+	uint64_t generation; /* grows with each opening of the database; from 1 */
 	struct drip_duck_slot *slots;
 	int64_t last_slot;
 	/* The file that is held, for the guard against a second handle. */
 	struct drip_duck *next_open;
 	uint64_t device, inode;
 	char *real_path;
+	struct drip_duck_guard *guard; /* made by the first guarded query */
 };
 
 struct drip_duck_session;
@@ -111,6 +114,8 @@ void drip_duck_column_type(duckdb_logical_type type, struct drip_column *ret,
 /* utf8.c: index of the first row in [start, start + count) that is not UTF-8, or -1. */
 int64_t drip_duck_utf8_check(const struct ArrowArray *column, int64_t start, int64_t count);
 
+bool drip_duck_utf8_valid(const char *text, size_t size);
+
 /* fill.c: how one Arrow column becomes DuckDB vectors. */
 struct drip_duck_fill {
 	enum drip_type type;
@@ -139,6 +144,8 @@ void drip_duck_session_close(void *session);
 void drip_duck_interrupt(void *session);
 int drip_duck_execute(void *session, const char *sql, int64_t *ret_rows, struct drip_error *err);
 int drip_duck_begin(void *session, struct drip_error *err);
+/* As begin; statements that would write fail. */
+int drip_duck_begin_read(struct drip_duck_session *s, struct drip_error *err);
 int drip_duck_commit(void *session, struct drip_error *err);
 int drip_duck_rollback(void *session, struct drip_error *err);
 int drip_duck_maintain(void *session, struct drip_error *err);
@@ -161,6 +168,11 @@ int drip_duck_prepare_query(struct drip_duck_session *s, const char *sql,
 			    struct drip_error *err);
 /* Ends the session's open stream: its reader gets an error from then on. */
 void drip_duck_stream_detach(struct drip_duck_session *s);
+
+/* guard.c */
+extern const struct drip_guard drip_duck_guard_ops;
+/* Before the database is closed; no query runs any more. */
+void drip_duck_guard_close(struct drip_duck *duck);
 
 /* trim.c: drops clean pages of DuckDB's code from memory; for times when nothing runs. */
 void drip_duck_trim(void);

@@ -222,9 +222,8 @@ int drip_duck_execute(void *session, const char *sql, int64_t *ret_rows, struct 
 	return rc;
 }
 
-int drip_duck_begin(void *session, struct drip_error *err)
+static int begin(struct drip_duck_session *s, const char *statement, struct drip_error *err)
 {
-	struct drip_duck_session *s = session;
 	int rc;
 
 	if (s->in_transaction) {
@@ -232,10 +231,20 @@ int drip_duck_begin(void *session, struct drip_error *err)
 				      "a transaction is open already");
 	}
 	drip_duck_stream_detach(s);
-	rc = run(s, "BEGIN TRANSACTION", "begin a transaction", err);
+	rc = run(s, statement, "begin a transaction", err);
 	s->in_transaction = rc == 0;
 	s->failed = false;
 	return rc;
+}
+
+int drip_duck_begin(void *session, struct drip_error *err)
+{
+	return begin(session, "BEGIN TRANSACTION", err);
+}
+
+int drip_duck_begin_read(struct drip_duck_session *s, struct drip_error *err)
+{
+	return begin(s, "BEGIN TRANSACTION READ ONLY", err);
 }
 
 int drip_duck_commit(void *session, struct drip_error *err)

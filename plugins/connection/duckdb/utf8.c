@@ -68,6 +68,11 @@ static bool is_utf8(const uint8_t *p, int64_t size)
 	return true;
 }
 
+bool drip_duck_utf8_valid(const char *text, size_t size)
+{
+	return is_utf8((const uint8_t *)text, (int64_t)size);
+}
+
 int64_t drip_duck_utf8_check(const struct ArrowArray *column, int64_t start, int64_t count)
 {
 	const int32_t *offsets = (const int32_t *)column->buffers[1] + column->offset + start;
