@@ -246,7 +246,8 @@ static const char *sample(const struct drip_column *c, int64_t n, char *buf, siz
 	}
 }
 
-static inline struct drip_batch *make_rows(const struct drip_schema *schema, int64_t rows, bool changes)
+static inline struct drip_batch *make_rows(const struct drip_schema *schema, int64_t rows,
+					   bool changes)
 {
 	struct drip_error err = DRIP_ERROR_INIT;
 	struct drip_builder b;
@@ -276,7 +277,8 @@ static inline struct drip_batch *make_rows(const struct drip_schema *schema, int
 	return batch;
 }
 
-static inline void create_table(const struct drip_schema *schema, const char *name, const char *more)
+static inline void create_table(const struct drip_schema *schema, const char *name,
+				const char *more)
 {
 	const struct drip_sql_dialect *dialect = sql->dialect(f.self);
 	struct drip_text t = {0};
@@ -300,7 +302,7 @@ static inline void create_table(const struct drip_schema *schema, const char *na
 }
 
 static inline void ingest(const struct drip_batch *batch, const char *table, const char *op,
-		   const char *seq)
+			  const char *seq)
 {
 	struct drip_error err = DRIP_ERROR_INIT;
 	struct drip_sql_ingest *in;
