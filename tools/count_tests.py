@@ -3,14 +3,18 @@
 """Counts the test cases of a meson run: tools/count_tests.py TESTLOG.json STATUS
 
 A test's output counts by its "ok"/"not ok" lines (TAP), else by a last "N passed, N failed" line,
-else as one case. A test that fails without naming a case is one failed case. Ends with the sum, and
-exits 1 where anything failed or STATUS, meson's own, was not 0.
+else as one case. A test that fails without naming a case is one failed case. Ends with why each test
+failed, after "failures:", and with the sum; exits 1 where anything failed or STATUS, meson's own,
+was not 0.
 """
 
 import json
 import re
 import sys
 
+from causes import causes
+
+CAUSES = 12  # lines of a test
 SUM = re.compile(r"^(\d+) passed, (\d+) failed\b")
 
 
@@ -34,17 +38,13 @@ def cases(test):
 
 
 def failures(test):
-    """The lines "not ok" of a test that failed, each with the diagnostics around it."""
-    shown, pending = [], []
-    for text in (test.get("stdout") or "").splitlines():
-        if re.match(r"^ok\b", text):
-            pending = []
-        elif text.startswith("not ok"):
-            shown += pending + [text]
-            pending = []
-        elif text.startswith("# ") or text.startswith("Bail out"):
-            pending.append(text)
-    return (shown + pending)[:40]
+    """What a test that failed says of it."""
+    lines = ((test.get("stdout") or "") + "\n" + (test.get("stderr") or "")).splitlines()
+    shown = causes(lines, CAUSES)
+    done = [text for text in lines if re.match(r"^(not )?ok\b", text)]
+    if done and not any(text.startswith("not ok") for text in done):
+        shown.insert(0, "it ended after: " + done[-1])
+    return shown
 
 
 def main():
@@ -59,7 +59,8 @@ def main():
                 failed += bad
                 skipped += test["result"] == "SKIP"
                 if bad:
-                    broken.append("%s: %d failed (%s)" % (test["name"], bad, test["result"]))
+                    how = "status %s, %.0f s" % (test.get("returncode"), test["duration"])
+                    broken.append("%s: %d failed (%s, %s)" % (test["name"], bad, test["result"], how))
                     broken += ["    " + text for text in failures(test)]
     except OSError as error:
         broken.append("no test log: %s" % error)
@@ -69,10 +70,10 @@ def main():
     if passed + failed == 0:
         broken.append("no test ran")
         failed = 1
-    for line in broken:
-        print(line)
     if skipped:
         print("%d test programs skipped" % skipped)
+    if broken:
+        print("\n".join(["failures:"] + broken))
     print("%d passed, %d failed" % (passed, failed))
     return 1 if failed else 0
 
