@@ -309,10 +309,10 @@ int drip_engine_create(const struct drip_engine_options *options, struct drip_en
 	return 0;
 }
 
-void drip_engine_destroy(struct drip_engine *engine)
+bool drip_engine_destroy(struct drip_engine *engine)
 {
 	if (engine == NULL) {
-		return;
+		return true;
 	}
 	if (!engine->services_down && !engine->services_busy) {
 		__atomic_store_n(&engine->closing, true, __ATOMIC_RELEASE);
@@ -324,7 +324,7 @@ void drip_engine_destroy(struct drip_engine *engine)
 	tell_replays(engine);
 	engine->handles->engine = NULL;
 	if (engine->abandoned != NULL || engine->works != 0 || engine->services_busy) {
-		return; /* a thread that does not return still uses it */
+		return false; /* a thread that does not return still uses it */
 	}
 	uv_close((uv_handle_t *)&engine->handles->async, on_closed);
 	uv_close((uv_handle_t *)&engine->handles->timer, on_closed);
@@ -341,6 +341,7 @@ void drip_engine_destroy(struct drip_engine *engine)
 	pthread_mutex_destroy(&engine->services_lock);
 	pthread_mutex_destroy(&engine->lock);
 	free(engine);
+	return true;
 }
 
 /* One pipeline of a new document: new, changed, or as it was. */

@@ -74,8 +74,9 @@ struct drip_engine_options {
 
 int drip_engine_create(const struct drip_engine_options *options, struct drip_engine **ret,
 		       struct drip_error *err) DRIP_MUST_CHECK;
-/* After all is stopped. */
-void drip_engine_destroy(struct drip_engine *engine);
+/* After all is stopped. False: an operation of a component does not return, and its thread goes on
+ * to use the engine, the store and the plugins; all that may be done is to end the process. */
+bool drip_engine_destroy(struct drip_engine *engine);
 /* Starts, or, where something runs already, reloads: prepares the new pipelines, swaps at an epoch
  * boundary, retires the old, rolls back where a new one fails to open. (takes) the document in
  * every case. The outcome of a reload comes as events. */

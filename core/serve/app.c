@@ -521,8 +521,12 @@ static void close_loop(struct drip_app *app)
 	while (app->works != 0) {
 		uv_run(&app->loop, UV_RUN_ONCE);
 	}
-	if (app->engine != NULL) {
-		drip_engine_destroy(app->engine);
+	if (!drip_engine_destroy(app->engine)) {
+		/* What is committed is in the store; nothing else may be taken from that thread. */
+		drip_logger_event(DRIP_LOG_ERROR, NULL, NULL, NULL,
+				  "ended without a component that does not return");
+		fflush(stdout);
+		_exit(1);
 	}
 	app->engine = NULL;
 	uv_walk(&app->loop, close_handle, NULL);
