@@ -264,6 +264,17 @@ static bool reopened(struct bench *b, void *data)
 	return yes;
 }
 
+static bool has_read_all(struct bench *b, void *data)
+{
+	struct fake_source *s = data;
+	bool yes;
+
+	pthread_mutex_lock(&s->lock);
+	yes = s->emitted == s->rows;
+	pthread_mutex_unlock(&s->lock);
+	return yes;
+}
+
 TEST(connections_are_shared_and_replaced)
 {
 	struct fake_source s;
@@ -293,6 +304,7 @@ TEST(connections_are_shared_and_replaced)
 	bench_apply(&b, sharing_doc(&s, &t, &k, &c[1], 2));
 	bench_until(&b, reopened, c);
 	bench_until_state(&b, "p", DRIP_PIPELINE_RUNNING);
+	bench_until(&b, has_read_all, &s);
 	bench_stop(&b);
 	CHECK_EQ_INT(c[0].opens, 1);
 	CHECK_EQ_INT(c[1].opens, 1);
