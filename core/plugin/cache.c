@@ -176,6 +176,7 @@ int drip_cache_save(const char *path, const struct drip_plugin_file *files, size
 	drip_autostr text = DRIP_STR_INIT;
 	drip_autostr temporary = DRIP_STR_INIT;
 	drip_autoclose int fd = -1;
+	ssize_t written;
 	int rc = 0;
 
 	drip_str_append(&text, CACHE_HEAD "\n");
@@ -202,9 +203,15 @@ int drip_cache_save(const char *path, const struct drip_plugin_file *files, size
 	if (fd < 0) {
 		return -errno;
 	}
-	if (write(fd, text.data, text.length) != (ssize_t)text.length ||
-	    rename(temporary.data, path) < 0) {
-		rc = errno != 0 ? -errno : -EIO;
+	written = write(fd, text.data, text.length);
+	if (written < 0) {
+		rc = -errno;
+	} else if ((size_t)written != text.length) {
+		rc = -EIO;
+	} else if (rename(temporary.data, path) < 0) {
+		rc = -errno;
+	}
+	if (rc < 0) {
 		unlink(temporary.data);
 	}
 	return rc;
