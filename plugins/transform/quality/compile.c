@@ -20,17 +20,36 @@ enum quality_action quality_action_of(const struct quality_rule *rule)
 	return quality_is_of_epoch(rule) ? ACTION_WARN : ACTION_DEAD_LETTER;
 }
 
+static const char *const kinds[] = {"not_null", "unique",    "range",    "set",
+				    "pattern",  "freshness", "row_count"};
+
 void quality_name(const struct quality_rule *rule, char *buf, size_t size)
 {
-	static const char *const kinds[] = {"not_null", "unique",    "range",    "set",
-					    "pattern",  "freshness", "row_count"};
+	int used;
 
 	if (rule->name != NULL) {
 		snprintf(buf, size, "%s", rule->name);
-	} else if (rule->columns.count > 0) {
-		snprintf(buf, size, "%s_%s", kinds[rule->kind.value], rule->columns.items[0]);
+		return;
+	}
+	used = snprintf(buf, size, "%s", kinds[rule->kind.value]);
+	for (size_t i = 0; i < rule->columns.count && (size_t)used < size; i++) {
+		used += snprintf(buf + used, size - (size_t)used, "%s%s", i == 0 ? "(" : ", ",
+				 rule->columns.items[i]);
+	}
+	if (rule->columns.count > 0 && (size_t)used < size) {
+		snprintf(buf + used, size - (size_t)used, ")");
+	}
+}
+
+void quality_metric(const struct quality_rule *rule, char *buf, size_t size)
+{
+	const char *first = rule->columns.count > 0 ? rule->columns.items[0] : "";
+
+	if (rule->name != NULL) {
+		snprintf(buf, size, "violations_%.60s_total", rule->name);
 	} else {
-		snprintf(buf, size, "%s", kinds[rule->kind.value]);
+		snprintf(buf, size, "violations_%s%s%.40s_total", kinds[rule->kind.value],
+			 *first != '\0' ? "_" : "", first);
 	}
 	for (char *p = buf; *p != '\0'; p++) {
 		if (*p >= 'A' && *p <= 'Z') {
@@ -41,11 +60,23 @@ void quality_name(const struct quality_rule *rule, char *buf, size_t size)
 	}
 }
 
-static int refuse(struct drip_error *err, size_t index, const char *member, const char *text)
+struct checker {
+	const struct quality_rule *rule;
+	size_t index;
+	const char *name;
+	quality_report *report;
+	void *data;
+	int rc;
+};
+
+/* Reports one problem of a rule. */
+static void refuse(struct checker *c, const char *member, const char *text)
 {
-	drip_error_set(err, -EINVAL, "quality.bad_rule", "rule %zu: %s", index, text);
-	drip_error_option(err, "rules[%zu].%s", index, member);
-	return -EINVAL;
+	struct drip_error finding = DRIP_ERROR_INIT;
+
+	c->rc = drip_error_set(&finding, -EINVAL, "quality.bad_rule", "rule %s: %s", c->name, text);
+	drip_error_option(&finding, "rules[%zu].%s", c->index, member);
+	c->report(c->data, &finding);
 }
 
 static int parse_count(const char *text, int64_t *ret)
@@ -57,46 +88,27 @@ static int parse_count(const char *text, int64_t *ret)
 	return end == text || *end != '\0' || errno != 0 || *ret < 0 ? -EINVAL : 0;
 }
 
-int quality_check_rule(const struct quality_rule *rule, size_t index, struct drip_error *err)
+static void check_limits(struct checker *c)
 {
-	enum quality_kind kind = (enum quality_kind)rule->kind.value;
-	bool limits = rule->min != NULL || rule->max != NULL;
+	const struct quality_rule *rule = c->rule;
+	bool wanted = rule->kind.value == QUALITY_RANGE || rule->kind.value == QUALITY_ROW_COUNT;
+	bool given = rule->min != NULL || rule->max != NULL;
 	int64_t count;
 
-	if (kind == QUALITY_ROW_COUNT ? rule->columns.count != 0 : rule->columns.count == 0) {
-		return refuse(err, index, "columns",
-			      kind == QUALITY_ROW_COUNT ? "row_count takes no columns"
-							: "it names no columns");
+	if (wanted != given) {
+		refuse(c, rule->min == NULL && rule->max != NULL ? "max" : "min",
+		       given ? "min and max are for range and row_count"
+			     : "it has neither min nor max");
 	}
-	if ((kind == QUALITY_RANGE || kind == QUALITY_ROW_COUNT) != limits) {
-		return refuse(err, index, rule->max != NULL ? "max" : "min",
-			      limits ? "min and max are for range and row_count"
-				     : "it has neither min nor max");
+	if (rule->kind.value != QUALITY_ROW_COUNT) {
+		return;
 	}
-	if (kind == QUALITY_ROW_COUNT &&
-	    ((rule->min != NULL && parse_count(rule->min, &count) != 0) ||
-	     (rule->max != NULL && parse_count(rule->max, &count) != 0))) {
-		return refuse(err, index, "min", "a count is a whole number from 0 on");
+	if (rule->min != NULL && parse_count(rule->min, &count) != 0) {
+		refuse(c, "min", "a count is a whole number from 0 on");
 	}
-	if ((kind == QUALITY_SET) != (rule->values.count != 0)) {
-		return refuse(err, index, "values",
-			      kind == QUALITY_SET ? "it has no values" : "values are for set");
+	if (rule->max != NULL && parse_count(rule->max, &count) != 0) {
+		refuse(c, "max", "a count is a whole number from 0 on");
 	}
-	if ((kind == QUALITY_PATTERN) != (rule->pattern != NULL)) {
-		return refuse(err, index, "pattern",
-			      kind == QUALITY_PATTERN ? "it has no pattern"
-						      : "pattern is for the rule pattern");
-	}
-	if ((kind == QUALITY_FRESHNESS) != (rule->max_age.ms != 0)) {
-		return refuse(err, index, "max_age",
-			      kind == QUALITY_FRESHNESS ? "it has no max_age"
-							: "max_age is for freshness");
-	}
-	if (quality_is_of_epoch(rule) && rule->action.value == ACTION_DEAD_LETTER) {
-		return refuse(err, index, "action",
-			      "it is about an epoch, not about rows: warn or stop");
-	}
-	return 0;
 }
 
 static int compile_pattern(struct quality_state *s, const struct quality_rule *rule, size_t index,
@@ -108,11 +120,12 @@ static int compile_pattern(struct quality_state *s, const struct quality_rule *r
 	s->code = pcre2_compile((PCRE2_SPTR)rule->pattern, PCRE2_ZERO_TERMINATED, PCRE2_UTF, &code,
 				&at, NULL);
 	if (s->code == NULL) {
-		char text[200] = "";
+		char text[200] = "", name[QUALITY_NAME_MAX];
 
+		quality_name(rule, name, sizeof(name));
 		pcre2_get_error_message(code, (PCRE2_UCHAR *)text, sizeof(text));
 		drip_error_set(err, -EINVAL, "quality.bad_pattern",
-			       "pattern of rule %zu, at byte %zu: %s", index, (size_t)at, text);
+			       "pattern of rule %s, at byte %zu: %s", name, (size_t)at, text);
 		drip_error_option(err, "rules[%zu].pattern", index);
 		return -EINVAL;
 	}
@@ -126,17 +139,64 @@ static int compile_pattern(struct quality_state *s, const struct quality_rule *r
 	return 0;
 }
 
+static void check_pattern(struct checker *c)
+{
+	struct drip_error finding = DRIP_ERROR_INIT;
+	struct quality_state state = {0};
+
+	if (compile_pattern(&state, c->rule, c->index, &finding) != 0) {
+		c->rc = finding.rc;
+		c->report(c->data, &finding);
+	}
+	quality_state_finish(&state);
+}
+
+int quality_check_rule(const struct quality_rule *rule, size_t index, quality_report *report,
+		       void *data)
+{
+	enum quality_kind kind = (enum quality_kind)rule->kind.value;
+	char name[QUALITY_NAME_MAX];
+	struct checker c = {
+		.rule = rule, .index = index, .name = name, .report = report, .data = data};
+
+	quality_name(rule, name, sizeof(name));
+	if (kind == QUALITY_ROW_COUNT ? rule->columns.count != 0 : rule->columns.count == 0) {
+		refuse(&c, "columns",
+		       kind == QUALITY_ROW_COUNT ? "row_count takes no columns"
+						 : "it names no columns");
+	}
+	check_limits(&c);
+	if ((kind == QUALITY_SET) != (rule->values.count != 0)) {
+		refuse(&c, "values",
+		       kind == QUALITY_SET ? "it has no values" : "values are for set");
+	}
+	if ((kind == QUALITY_PATTERN) != (rule->pattern != NULL)) {
+		refuse(&c, "pattern",
+		       kind == QUALITY_PATTERN ? "it has no pattern"
+					       : "pattern is for the rule pattern");
+	} else if (kind == QUALITY_PATTERN) {
+		check_pattern(&c);
+	}
+	if ((kind == QUALITY_FRESHNESS) != (rule->max_age.ms != 0)) {
+		refuse(&c, "max_age",
+		       kind == QUALITY_FRESHNESS ? "it has no max_age"
+						 : "max_age is for freshness");
+	}
+	if (quality_is_of_epoch(rule) && rule->action.value == ACTION_DEAD_LETTER) {
+		refuse(&c, "action", "it is about an epoch, not about rows: warn or stop");
+	}
+	return c.rc;
+}
+
 int quality_state_init(struct quality_state *s, const struct quality_rule *rule, size_t index,
 		       struct drip_error *err)
 {
-	char name[60];
-	int rc = quality_check_rule(rule, index, err);
+	int rc = 0;
 
 	memset(s, 0, sizeof(*s));
 	s->newest_us = INT64_MIN;
-	quality_name(rule, name, sizeof(name));
-	snprintf(s->metric, sizeof(s->metric), "violations_%s_total", name);
-	if (rc == 0 && rule->kind.value == QUALITY_PATTERN) {
+	quality_metric(rule, s->metric, sizeof(s->metric));
+	if (rule->kind.value == QUALITY_PATTERN) {
 		rc = compile_pattern(s, rule, index, err);
 	}
 	if (rc == 0 && rule->kind.value == QUALITY_UNIQUE) {
@@ -189,13 +249,15 @@ static int parse_values(const struct drip_column *column, const char *const *tex
 	return rc;
 }
 
-static int bad_limit(struct drip_error *err, size_t index, const char *member, const char *column)
+static int bad_limit(struct drip_error *err, const struct quality_rule *rule, size_t index,
+		     const char *member, const char *column)
 {
-	char reason[300];
+	char reason[300], name[QUALITY_NAME_MAX];
 
+	quality_name(rule, name, sizeof(name));
 	snprintf(reason, sizeof(reason), "%.280s", err != NULL ? err->message : "");
-	drip_error_set(err, -EINVAL, "quality.bad_limit", "rule %zu, column '%s': %s", index,
-		       column, reason);
+	drip_error_set(err, -EINVAL, "quality.bad_limit", "rule %s, column '%s': %s", name, column,
+		       reason);
 	drip_error_option(err, "rules[%zu].%s", index, member);
 	return -EINVAL;
 }
@@ -277,6 +339,7 @@ static int compile_column(const struct quality_rule *rule, size_t index, uint32_
 {
 	const char *name = rule->columns.items[at];
 	int found = drip_schema_find(input, name), rc = 0;
+	char label[QUALITY_NAME_MAX];
 	const struct drip_column *column;
 
 	if (found < 0) {
@@ -288,8 +351,9 @@ static int compile_column(const struct quality_rule *rule, size_t index, uint32_
 	}
 	column = drip_schema_column(input, (uint32_t)found);
 	if (!type_fits((enum quality_kind)rule->kind.value, column->type)) {
+		quality_name(rule, label, sizeof(label));
 		drip_error_set(err, -EINVAL, "quality.bad_type",
-			       "rule %zu cannot check column '%s' for its type", index, name);
+			       "rule %s cannot check column '%s' for its type", label, name);
 		drip_error_option(err, "rules[%zu].columns[%u]", index, at);
 		return -EINVAL;
 	}
@@ -297,14 +361,14 @@ static int compile_column(const struct quality_rule *rule, size_t index, uint32_
 	if (rule->kind.value == QUALITY_RANGE) {
 		rc = parse_limit(column, rule->min, &c->low[at], err);
 		if (rc != 0) {
-			return bad_limit(err, index, "min", name);
+			return bad_limit(err, rule, index, "min", name);
 		}
 		rc = parse_limit(column, rule->max, &c->high[at], err);
-		return rc != 0 ? bad_limit(err, index, "max", name) : 0;
+		return rc != 0 ? bad_limit(err, rule, index, "max", name) : 0;
 	}
 	if (rule->kind.value == QUALITY_SET) {
 		rc = compile_set(column, rule, &c->sets[at], err);
-		return rc == -EINVAL ? bad_limit(err, index, "values", name) : rc;
+		return rc == -EINVAL ? bad_limit(err, rule, index, "values", name) : rc;
 	}
 	return 0;
 }

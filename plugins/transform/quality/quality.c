@@ -67,8 +67,9 @@ static const struct drip_option rule_options[] = {
 	RULE(columns, .help = "Columns that are checked."),
 	RULE(action, .help = "What a violation does.", .default_text = "auto", .values = actions),
 	RULE(name,
-	     .help = "Name in the metric dripline_quality_violations_NAME_total. Default: rule and "
-		     "first column."),
+	     .help = "Name in messages, and in the metric dripline_quality_violations_NAME_total. "
+		     "Default: what it says, as not_null(id); in the metric rule and first "
+		     "column."),
 	RULE(min, .help = "Smallest value, in the type of the column; of row_count, fewest rows."),
 	RULE(max, .help = "Largest value; of row_count, most rows."),
 	RULE(values, .help = "Values of set.", .example = "[paid, refunded]"),
@@ -92,36 +93,45 @@ static const struct quality_rule *rule_at(const struct quality_config *config, s
 	return (const struct quality_rule *)config->rules.items + index;
 }
 
-static int check_rule(const struct quality_config *config, size_t index, struct drip_error *err)
+static int check_rules(const struct quality_config *config, quality_report *report, void *data)
 {
-	struct quality_state state;
-	int rc;
+	struct drip_error finding = DRIP_ERROR_INIT;
+	int rc = 0;
 
-	if (index >= QUALITY_RULES_MAX) {
-		rc = drip_error_set(err, -EINVAL, "quality.bad_rule", "more than %d rules",
-				    QUALITY_RULES_MAX);
-		drip_error_option(err, "rules");
-		return rc;
+	for (size_t i = 0; i < config->rules.count && i < QUALITY_RULES_MAX; i++) {
+		int one = quality_check_rule(rule_at(config, i), i, report, data);
+
+		rc = rc < 0 ? rc : one;
 	}
-	rc = quality_state_init(&state, rule_at(config, index), index, err);
-	if (rc == 0) {
-		quality_state_finish(&state);
+	if (config->rules.count > QUALITY_RULES_MAX) {
+		rc = drip_error_set(&finding, -EINVAL, "quality.bad_rule", "more than %d rules",
+				    QUALITY_RULES_MAX);
+		drip_error_option(&finding, "rules");
+		report(data, &finding);
 	}
 	return rc;
+}
+
+static void report_finding(void *data, const struct drip_error *finding)
+{
+	struct drip_report *report = data;
+
+	report->add(report, DRIP_LOG_ERROR, finding);
+}
+
+static void keep_first(void *data, const struct drip_error *finding)
+{
+	struct drip_error *err = data;
+
+	if (err != NULL && err->rc == 0) {
+		*err = *finding;
+	}
 }
 
 static int quality_check(struct drip_ctx *ctx, const void *config, bool connect,
 			 struct drip_report *report, struct drip_error *err)
 {
-	const struct quality_config *c = config;
-
-	for (size_t i = 0; i < c->rules.count && i <= QUALITY_RULES_MAX; i++) {
-		struct drip_error finding = DRIP_ERROR_INIT;
-
-		if (check_rule(c, i, &finding) != 0) {
-			report->add(report, DRIP_LOG_ERROR, &finding);
-		}
-	}
+	(void)!check_rules(config, report_finding, report); /* all of it is in the report */
 	return 0;
 }
 
@@ -221,11 +231,9 @@ static int quality_open(struct drip_ctx *ctx, const void *config, void **ret_sel
 	if (q->states == NULL) {
 		rc = drip_error_nomem(err, (q->config->rules.count + 1) * sizeof(*q->states));
 	}
+	rc = rc == 0 ? check_rules(q->config, keep_first, err) : rc;
 	for (size_t i = 0; rc == 0 && i < q->config->rules.count; i++) {
-		rc = check_rule(q->config, i, err);
-		if (rc == 0) {
-			rc = quality_state_init(&q->states[i], rule_at(q->config, i), i, err);
-		}
+		rc = quality_state_init(&q->states[i], rule_at(q->config, i), i, err);
 	}
 	if (rc != 0) {
 		quality_close(q);
@@ -251,7 +259,7 @@ static int quality_negotiate(struct drip_ctx *ctx, const void *config,
 
 static int violated(struct drip_error *err, const struct quality_rule *rule, const char *table)
 {
-	char name[60];
+	char name[QUALITY_NAME_MAX];
 
 	quality_name(rule, name, sizeof(name));
 	return drip_error_set(err, -EINVAL, "quality.violated",
@@ -263,7 +271,7 @@ static int act(struct quality *q, size_t index, const struct drip_batch *batch,
 	       struct drip_error *err)
 {
 	const struct quality_rule *rule = rule_at(q->config, index);
-	char name[60];
+	char name[QUALITY_NAME_MAX];
 	int64_t count = 0;
 
 	for (int64_t i = 0; i < batch->rows; i++) {
@@ -402,7 +410,7 @@ static void judge_epoch(struct quality *q, size_t index, char *why, size_t size)
 static int quality_flush(void *self, struct drip_error *err)
 {
 	struct quality *q = self;
-	char why[120], name[60];
+	char why[120], name[QUALITY_NAME_MAX];
 	int rc = 0;
 
 	for (size_t i = 0; i < q->config->rules.count; i++) {

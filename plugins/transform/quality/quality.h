@@ -9,6 +9,7 @@
 #include <pcre2.h>
 
 #define QUALITY_RULES_MAX   250
+#define QUALITY_NAME_MAX    120     /* bytes of a rule's name in messages */
 #define QUALITY_MATCH_LIMIT 1000000 /* steps of one pattern match */
 
 enum quality_kind {
@@ -27,7 +28,7 @@ enum quality_action { ACTION_AUTO, ACTION_WARN, ACTION_DEAD_LETTER, ACTION_STOP 
 struct quality_rule {
 	struct drip_enum kind, action;
 	const char *name;
-	struct drip_strings columns;
+	struct drip_columns columns;
 	const char *min, *max;
 	struct drip_strings values;
 	const char *pattern;
@@ -64,17 +65,21 @@ struct quality_state {
 	int64_t rows;      /* of this epoch */
 	int64_t newest_us; /* of this epoch; INT64_MIN: none */
 	int64_t failed;    /* since open */
-	char metric[80];
+	char metric[100];
 };
 
 bool quality_is_of_epoch(const struct quality_rule *rule); /* not of single rows */
 enum quality_action quality_action_of(const struct quality_rule *rule);
-/* The rule's name, or one made of kind and first column, for metrics. */
+/* The rule's name, or what it says: "not_null(id, day)". */
 void quality_name(const struct quality_rule *rule, char *buf, size_t size);
+/* The name of its metric, of the name, or of kind and first column. */
+void quality_metric(const struct quality_rule *rule, char *buf, size_t size);
 
 /* compile.c. Errors name the option. */
-int quality_check_rule(const struct quality_rule *rule, size_t index,
-		       struct drip_error *err) DRIP_MUST_CHECK;
+typedef void quality_report(void *data, const struct drip_error *finding);
+/* Reports all that is wrong with a rule. 0, or a negative errno where it reported. */
+int quality_check_rule(const struct quality_rule *rule, size_t index, quality_report *report,
+		       void *data) DRIP_MUST_CHECK;
 int quality_state_init(struct quality_state *s, const struct quality_rule *rule, size_t index,
 		       struct drip_error *err) DRIP_MUST_CHECK;
 void quality_state_finish(struct quality_state *s);

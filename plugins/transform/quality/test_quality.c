@@ -160,7 +160,7 @@ TEST(rejects_a_row_once_and_its_before_row_with_it)
 	CHECK_EQ_STR(drip_harness_output(h), "t\nb|2|1\nu|2|2\n");
 	CHECK_EQ_INT(drip_harness_rejects_count(h), 1);
 	CHECK_EQ_INT(drip_harness_filtered(h), 1);
-	CHECK_CONTAINS(drip_harness_reject(h, 0, NULL)->message, "n_given");
+	CHECK_CONTAINS(drip_harness_reject(h, 0, NULL)->message, "'N given'");
 	finish();
 	drip_schema_unref(s);
 }
@@ -229,6 +229,21 @@ static void refuses_options(const char *const *options, const char *part, const 
 	CHECK_CONTAINS(drip_harness_findings(h), part);
 	CHECK_CONTAINS(drip_harness_findings(h), code);
 	drip_harness_destroy(h);
+}
+
+TEST(names_rules_and_reports_all_that_is_wrong)
+{
+	const char *const *options = DRIP_OPTIONS(
+		"rules[0].rule", "range", "rules[0].columns", "a", "rules[0].columns", "b",
+		"rules[0].pattern", "x", "rules[1].rule", "row_count", "rules[1].name",
+		"enough rows", "rules[1].min", "x", "rules[1].max", "y");
+
+	refuses_options(options, "rule range(a, b): it has neither min nor max [rules[0].min]",
+			"range(a, b): pattern is for the rule pattern [rules[0].pattern]");
+	refuses_options(options,
+			"rule enough rows: a count is a whole number from 0 on "
+			"[rules[1].min]",
+			"rule enough rows: a count is a whole number from 0 on [rules[1].max]");
 }
 
 TEST(refuses_rules_that_make_no_sense)
