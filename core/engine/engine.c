@@ -204,7 +204,8 @@ static void set_timer(struct drip_engine *engine)
 	int64_t next = INT64_MAX, now = drip_clock_wall_us(), delay_ms;
 
 	for (const struct drip_pipeline *p = engine->pipelines; p != NULL; p = p->next) {
-		if (p->cron != NULL && p->current == NULL && !p->paused && p->due_us < next) {
+		if (p->cron != NULL && p->current == NULL && !p->paused && p->held == 0 &&
+		    p->due_us < next) {
 			next = p->due_us;
 		}
 	}
@@ -480,12 +481,46 @@ int drip_engine_resume(struct drip_engine *engine, const char *pipeline, struct 
 	}
 	p->paused = false;
 	if (p->current != NULL) {
-		drip_run_pause(p->current, false);
+		drip_run_pause(p->current, p->held != 0);
 	} else if (p->cron == NULL && p->state == DRIP_PIPELINE_FAILED) {
 		p->ran = false; /* the cause is gone, says the operator */
 	}
 	drip_engine_wake(engine);
 	return 0;
+}
+
+int drip_engine_hold(struct drip_engine *engine, const char *pipeline, struct drip_error *err)
+{
+	struct drip_pipeline *p = drip_pipeline_find(engine, pipeline);
+	enum drip_pipeline_state state;
+
+	if (p == NULL) {
+		return 0;
+	}
+	state = drip_pipeline_state(engine, p);
+	if (p->upcoming != NULL || (p->current != NULL && !drip_run_rewind(p->current))) {
+		drip_error_set(err, -EBUSY, "control.pipeline_runs",
+			       "cannot reset the checkpoint of \"%s\": it is %s", pipeline,
+			       drip_pipeline_state_name(state));
+		drip_error_hint(err, "Pause it, reset, and resume it.");
+		return -EBUSY;
+	}
+	p->held++;
+	return 0;
+}
+
+void drip_engine_release(struct drip_engine *engine, const char *pipeline)
+{
+	struct drip_pipeline *p = drip_pipeline_find(engine, pipeline);
+
+	if (p == NULL || p->held == 0) {
+		return;
+	}
+	p->held--;
+	if (p->held == 0 && p->current != NULL) {
+		drip_run_pause(p->current, p->paused);
+	}
+	drip_engine_wake(engine);
 }
 
 static int find_stage(const struct drip_pipeline_spec *spec, const char *id, struct drip_error *err)

@@ -89,6 +89,15 @@ int drip_engine_pause(struct drip_engine *engine, const char *pipeline,
 		      struct drip_error *err) DRIP_MUST_CHECK;
 int drip_engine_resume(struct drip_engine *engine, const char *pipeline,
 		       struct drip_error *err) DRIP_MUST_CHECK;
+/*
+ * Around a change of a pipeline's checkpoint. `hold` keeps a pipeline that is at rest or paused
+ * from going on, and a paused one closes its stages, so that it begins at its checkpoint when it is
+ * resumed; `release` once for each hold. -EBUSY with control.pipeline_runs otherwise. A name that
+ * there is not is held already. Loop thread.
+ */
+int drip_engine_hold(struct drip_engine *engine, const char *pipeline,
+		     struct drip_error *err) DRIP_MUST_CHECK;
+void drip_engine_release(struct drip_engine *engine, const char *pipeline);
 
 /* Snapshots for status, top and metrics. Thread: any. (gives) an array; free with
  * drip_engine_stats_free. */

@@ -228,6 +228,7 @@ struct drip_run {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool go, cancel, stop, pause;
+	bool rewind; /* the attempt was ended while paused, to begin anew at the checkpoint */
 	bool prepared, ended;
 	bool stopping; /* atomic copy of stop || cancel */
 	bool aborting; /* atomic: an attempt has failed, its threads leave */
@@ -270,6 +271,9 @@ void drip_run_go(struct drip_run *run);     /* a prepared run: start */
 void drip_run_cancel(struct drip_run *run); /* a prepared run: close again */
 void drip_run_stop(struct drip_run *run);   /* drain */
 void drip_run_pause(struct drip_run *run, bool pause);
+/* A paused run closes its stages, and begins anew at its checkpoint when it may go on. False: it is
+ * not paused, nor has it ended. */
+bool drip_run_rewind(struct drip_run *run);
 /* Ends the attempt with an error; the first one counts. `stage` -1: none. Thread: any. */
 void drip_run_fail(struct drip_run *run, int32_t stage, const struct drip_error *err);
 /* Tells the outcome of a list of replays, and empties it. */
@@ -382,6 +386,7 @@ struct drip_pipeline {
 	struct drip_run *last;    /* the run that ended last, for stats */
 	struct edition *fallback; /* of a run that was stopped first for an exclusive component */
 	bool removed, paused, ran;
+	uint32_t held; /* its checkpoint is being changed: it may not go on */
 	enum drip_pipeline_state state, reported; /* state: while there is no run */
 	struct drip_error error;                  /* the last one */
 	struct drip_cron *cron;                   /* NULL: streaming */

@@ -100,6 +100,14 @@ struct drip_document {
 struct drip_load_options {
 	bool connect;          /* also ask the live systems */
 	const char *state_dir; /* overrides settings.state_dir; may be NULL */
+	/* With `connect`: (gives) where a pipeline's last run came to, as the state directory
+	 * tells, a malloc'd array; count 0: nowhere, or there is no such directory. NULL: not
+	 * known. */
+	int (*checkpoint)(const char *state_dir, const char *pipeline, struct drip_position **ret,
+			  size_t *ret_count, struct drip_error *err);
+	/* Reload: what runs; settings that differ and need a restart are warnings. NULL members:
+	 * not compared. */
+	const struct drip_settings *running;
 };
 
 /*

@@ -161,6 +161,23 @@ int graph_bind(struct graph *g, enum drip_kind kind, const struct drip_node *nod
 
 /* ---- settings ---- */
 
+/* A reload cannot change these. */
+static void check_restart(struct graph *g, const char *name, const char *now, const char *before)
+{
+	struct drip_place place = {.file = ""};
+
+	if (before == NULL || now == NULL || strcmp(now, before) == 0) {
+		return;
+	}
+	if (g->settings_node != NULL) {
+		place = drip_node_place(g->settings_node, name);
+	}
+	drip_findings_add(g->findings, DRIP_SEVERITY_WARNING, &place, "reload.needs_restart",
+			  "Restart the daemon, or set it back.",
+			  "settings.%s is \"%s\" now, but until a restart \"%s\" stays in use",
+			  name, now, before);
+}
+
 static int build_settings(struct graph *g)
 {
 	struct graph_table table = graph_settings_table();
@@ -184,6 +201,11 @@ static int build_settings(struct graph *g)
 	}
 	log = graph_single(g, node, "log", &config.log);
 	settings->state_dir = config.state != NULL ? config.state : ".dripline";
+	if (g->options->running != NULL) {
+		check_restart(g, "state", settings->state_dir, g->options->running->state_dir);
+		check_restart(g, "lineage_namespace", config.lineage_namespace,
+			      g->options->running->lineage_namespace);
+	}
 	if (g->options->state_dir != NULL) {
 		settings->state_dir = drip_arena_strdup(&g->arena, g->options->state_dir);
 	}

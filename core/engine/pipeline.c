@@ -420,6 +420,9 @@ static void start_if_due(struct drip_engine *engine, struct drip_pipeline *p)
 	bool start = p->cron != NULL ? p->due_us <= now && !p->paused : !p->ran;
 	struct drip_run *run;
 
+	if (p->held != 0) {
+		return;
+	}
 	if (!start && p->paused) {
 		drip_pipeline_refuse_replays(engine, p, NULL);
 	}

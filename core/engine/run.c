@@ -176,6 +176,23 @@ void drip_run_pause(struct drip_run *run, bool pause)
 	pthread_mutex_unlock(&run->lock);
 }
 
+bool drip_run_rewind(struct drip_run *run)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	bool fail, good;
+
+	drip_error_set(&err, -ECANCELED, "engine.stopping", "the checkpoint is reset");
+	pthread_mutex_lock(&run->lock);
+	good = run->ended || run->state == DRIP_PIPELINE_PAUSED;
+	fail = !run->ended && good && !run->rewind;
+	run->rewind |= fail;
+	pthread_mutex_unlock(&run->lock);
+	if (fail) {
+		drip_run_fail(run, -1, &err);
+	}
+	return good;
+}
+
 /* ---- the run's thread ---- */
 
 static bool asked_to_stop(struct drip_run *run)
@@ -257,6 +274,28 @@ static bool wait_to_retry(struct drip_run *run, int64_t *attempts)
 	run->state = again ? DRIP_PIPELINE_STARTING : run->state;
 	pthread_mutex_unlock(&run->lock);
 	return again;
+}
+
+/* Where the attempt was ended to begin anew: waits until that may be, closed. False: it was not. */
+static bool wait_to_rewind(struct drip_run *run)
+{
+	bool rewind;
+
+	pthread_mutex_lock(&run->lock);
+	rewind = run->rewind;
+	if (rewind) {
+		memset(&run->error, 0, sizeof(run->error));
+		run->position[0] = '\0';
+	}
+	while (rewind && run->pause && !run->stop && !run->cancel) {
+		pthread_cond_wait(&run->changed, &run->lock);
+	}
+	if (rewind) {
+		run->rewind = false;
+		run->state = DRIP_PIPELINE_STARTING;
+	}
+	pthread_mutex_unlock(&run->lock);
+	return rewind;
 }
 
 static int begin_record(struct drip_run *run, struct drip_error *err)
@@ -365,6 +404,12 @@ static void *run_main(void *data)
 
 	for (;;) {
 		rc = try_once(run);
+		if (rc < 0 && !run->abandoned && wait_to_rewind(run)) {
+			if (!asked_to_stop(run)) {
+				continue;
+			}
+			rc = 0; /* nothing was under way */
+		}
 		if (rc >= 0 || run->abandoned || (run->prepare && !run->opened_once) ||
 		    run->replay_only || asked_to_stop(run) || !wait_to_retry(run, &attempts)) {
 			break;

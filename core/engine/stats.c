@@ -110,14 +110,16 @@ static void fill_run(const struct drip_run *run, struct drip_pipeline_stats *ret
 
 	ret->epoch = run->epoch;
 	ret->caught_up = run->caught_up;
-	memcpy(ret->position, run->position, sizeof(ret->position));
+	if (!run->rewind) {
+		memcpy(ret->position, run->position, sizeof(ret->position));
+	}
 	if (run->checkpoint_us != 0) {
 		ret->checkpoint_age_us = now - run->checkpoint_us;
 	}
 	if (run->commit_time_us != 0) {
 		ret->lag_us = drip_clock_wall_us() - run->commit_time_us;
 	}
-	if (run->error.rc != 0) {
+	if (run->error.rc != 0 && !run->rewind) {
 		ret->last_error = run->error;
 	}
 }

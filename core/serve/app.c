@@ -245,8 +245,12 @@ static void on_signal(uv_signal_t *handle, int signum)
 static void load_again(uv_work_t *work)
 {
 	struct drip_app_reload *r = work->data;
-	struct drip_load_options options = {.state_dir = r->app->state_dir};
+	struct drip_settings running = {.lineage_namespace = r->app->lineage_namespace};
+	struct drip_load_options options = {.state_dir = r->app->state_dir, .running = &running};
 
+	if (r->app->options.state_dir == NULL) { /* otherwise the settings do not say it */
+		running.state_dir = r->app->state_dir;
+	}
 	r->rc = drip_document_load(r->app->registry, r->app->options.paths,
 				   r->app->options.paths_count, &options, &r->findings,
 				   &r->document);
@@ -281,8 +285,8 @@ static void setup_logger(struct drip_app *app, const struct drip_settings *setti
 
 static int apply_reload(struct drip_app *app, struct drip_app_reload *r, struct drip_error *err)
 {
+	log_findings(&r->findings);
 	if (r->rc < 0 || r->document == NULL) {
-		log_findings(&r->findings);
 		return drip_error_set(err, r->rc < 0 ? r->rc : -EINVAL, "reload.invalid",
 				      "the new configuration has %zu error%s; the old one stays",
 				      r->findings.errors, r->findings.errors == 1 ? "" : "s");

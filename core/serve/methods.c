@@ -196,24 +196,33 @@ static int do_resume(struct drip_app *app, struct drip_app_job *job, struct drip
 	return drip_engine_resume(app->engine, job->name, err);
 }
 
-static int on_pipeline(struct drip_call *call, const char *action,
-		       int (*run)(struct drip_app *, struct drip_app_job *, struct drip_error *),
-		       struct drip_error *err)
+/* Runs `run` with the pipeline's name on the loop thread. */
+static int run_on_pipeline(struct drip_call *call, const char *pipeline,
+			   int (*run)(struct drip_app *, struct drip_app_job *,
+				      struct drip_error *),
+			   struct drip_error *err)
 {
 	struct drip_app_job *job = drip_app_job_new();
-	const char *pipeline;
 	int rc;
 
 	if (job == NULL) {
 		return drip_error_nomem(err, sizeof(*job));
 	}
-	rc = drip_call_string(call, "pipeline", &pipeline, err);
-	if (rc == 0) {
-		snprintf(job->name, sizeof(job->name), "%s", pipeline);
-		job->run = run;
-		rc = drip_app_call(call->app, job, DRIP_METHOD_TIMEOUT_MS, err);
-	}
+	snprintf(job->name, sizeof(job->name), "%s", pipeline);
+	job->run = run;
+	rc = drip_app_call(call->app, job, DRIP_METHOD_TIMEOUT_MS, err);
 	drip_app_job_unref(call->app, job);
+	return rc;
+}
+
+static int on_pipeline(struct drip_call *call, const char *action,
+		       int (*run)(struct drip_app *, struct drip_app_job *, struct drip_error *),
+		       struct drip_error *err)
+{
+	const char *pipeline;
+	int rc = drip_call_string(call, "pipeline", &pipeline, err);
+
+	rc = rc == 0 ? run_on_pipeline(call, pipeline, run, err) : rc;
 	if (rc < 0) {
 		return rc;
 	}
@@ -235,6 +244,45 @@ static int method_resume(struct drip_call *call, struct drip_error *err)
 	return on_pipeline(call, "resume", do_resume, err);
 }
 
+/* The answer to a reload that went well: what it has to say against the new files. */
+static struct drip_str *render_warnings(const struct drip_findings *findings)
+{
+	struct drip_str *s = drip_calloc(1, sizeof(*s));
+	struct drip_json j;
+
+	if (s == NULL) {
+		return NULL;
+	}
+	drip_json_init(&j, s);
+	drip_json_begin_array(&j);
+	for (size_t i = 0; i < findings->count; i++) {
+		const struct drip_finding *f = &findings->items[i];
+
+		if (f->severity == DRIP_SEVERITY_WARNING) {
+			drip_json_begin_object(&j);
+			drip_json_put_string(&j, "file", f->file);
+			drip_json_put_int(&j, "line", f->line);
+			drip_json_put_int(&j, "column", f->column);
+			drip_json_put_string(&j, "code", f->code);
+			drip_json_put_string(&j, "message", f->message);
+			drip_json_put_string(&j, "hint", f->hint);
+			drip_json_end_object(&j);
+		}
+	}
+	drip_json_end_array(&j);
+	return s;
+}
+
+static void release_warnings(void *data)
+{
+	struct drip_str *s = data;
+
+	if (s != NULL) {
+		drip_str_finish(s);
+		free(s);
+	}
+}
+
 static void on_reloaded(struct drip_app *app, int rc, const struct drip_error *error,
 			const struct drip_findings *findings, void *data)
 {
@@ -249,6 +297,10 @@ static void on_reloaded(struct drip_app *app, int rc, const struct drip_error *e
 					f->column, f->message);
 			break;
 		}
+	}
+	if (rc == 0) {
+		job->data = render_warnings(findings);
+		job->release = release_warnings;
 	}
 	drip_app_job_finish(app, job, rc < 0 ? &first : NULL);
 }
@@ -271,13 +323,15 @@ static int method_reload(struct drip_call *call, struct drip_error *err)
 	job->run = do_reload;
 	job->asynchronous = true;
 	rc = drip_app_call(call->app, job, RELOAD_TIMEOUT_MS, err);
-	drip_app_job_unref(call->app, job);
 	if (rc == 0) {
 		rc = drip_store_audit(call->app->store, call->actor, "reload", "", "", err);
 		drip_json_begin_object(&call->json);
 		drip_json_put_bool(&call->json, "reloaded", true);
+		drip_json_key(&call->json, "warnings");
+		drip_json_raw(&call->json, job->data != NULL ? drip_str_text(job->data) : "[]");
 		drip_json_end_object(&call->json);
 	}
+	drip_app_job_unref(call->app, job);
 	return rc;
 }
 
@@ -315,40 +369,34 @@ static int method_checkpoint_show(struct drip_call *call, struct drip_error *err
 				       &call->json, err);
 }
 
-static bool at_rest(enum drip_pipeline_state state)
+static int do_hold(struct drip_app *app, struct drip_app_job *job, struct drip_error *err)
 {
-	return state == DRIP_PIPELINE_STOPPED || state == DRIP_PIPELINE_FINISHED ||
-	       state == DRIP_PIPELINE_FAILED || state == DRIP_PIPELINE_WAITING;
+	return drip_engine_hold(app->engine, job->name, err);
 }
 
-static int check_at_rest(struct drip_app *app, const char *pipeline, struct drip_error *err)
+static int do_release(struct drip_app *app, struct drip_app_job *job, struct drip_error *err)
 {
-	struct drip_pipeline_stats *stats = NULL;
-	size_t count = 0;
-	int rc = drip_engine_stats(app->engine, &stats, &count, err);
-
-	for (size_t i = 0; rc == 0 && i < count; i++) {
-		if (strcmp(stats[i].name, pipeline) == 0 && !at_rest(stats[i].state)) {
-			rc = drip_error_set(err, -EBUSY, "control.pipeline_runs",
-					    "cannot reset the checkpoint of \"%s\": it is %s",
-					    pipeline, drip_pipeline_state_name(stats[i].state));
-			drip_error_hint(err, "Stop the daemon, reset, and start it again.");
-		}
-	}
-	if (stats != NULL) {
-		drip_engine_stats_free(stats, count);
-	}
-	return rc;
+	(void)err;
+	drip_engine_release(app->engine, job->name);
+	return 0;
 }
 
 static int method_checkpoint_reset(struct drip_call *call, struct drip_error *err)
 {
+	struct drip_error ignored = DRIP_ERROR_INIT;
 	const char *pipeline;
 	int rc = drip_call_string(call, "pipeline", &pipeline, err);
 
-	rc = rc == 0 ? check_at_rest(call->app, pipeline, err) : rc;
-	rc = rc == 0 ? drip_store_reset_checkpoint(call->app->store, pipeline, call->actor, err)
-		     : rc;
+	rc = rc == 0 ? run_on_pipeline(call, pipeline, do_hold, err) : rc;
+	if (rc < 0) {
+		if (rc == -ETIMEDOUT) { /* it may still come to be held */
+			(void)!run_on_pipeline(call, pipeline, do_release, &ignored);
+		}
+		return rc;
+	}
+	rc = drip_store_reset_checkpoint(call->app->store, pipeline, call->actor, err);
+	/* Fails only where the program is about to end, and with it the pipeline. */
+	(void)!run_on_pipeline(call, pipeline, do_release, &ignored);
 	if (rc == 0) {
 		drip_json_begin_object(&call->json);
 		drip_json_put_string(&call->json, "pipeline", pipeline);

@@ -148,6 +148,67 @@ TEST(pause_commits_and_holds)
 	stream_finish(&t);
 }
 
+static bool began_anew(struct bench *b, void *data)
+{
+	struct stream *t = data;
+	bool anew;
+
+	(void)b;
+	pthread_mutex_lock(&t->s.lock);
+	anew = t->s.starts == 2;
+	pthread_mutex_unlock(&t->s.lock);
+	return anew;
+}
+
+/* The checkpoint of a paused pipeline is reset: it takes effect when it is resumed. */
+TEST(a_held_pipeline_begins_at_its_checkpoint)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct stream t;
+
+	stream_start(&t, 390000, 5000);
+	CHECK_EQ_INT(drip_engine_hold(t.b.engine, "p", &err), -EBUSY);
+	CHECK_EQ_STR(err.code, "control.pipeline_runs");
+	CHECK_EQ_INT(drip_engine_hold(t.b.engine, "q", &err), 0);
+	drip_engine_release(t.b.engine, "q");
+	CHECK_EQ_INT(drip_engine_pause(t.b.engine, "p", NULL), 0);
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_PAUSED);
+	REQUIRE_OK(drip_engine_hold(t.b.engine, "p", &err), &err);
+	REQUIRE_OK(drip_engine_hold(t.b.engine, "p", &err), &err);
+	CHECK_EQ_INT(bench_state(&t.b, "p"), DRIP_PIPELINE_PAUSED);
+	CHECK_EQ_STR(bench_stats(&t.b, "p").position, "");
+	CHECK_EQ_INT(bench_stats(&t.b, "p").last_error.rc, 0);
+	drip_engine_release(t.b.engine, "p");
+	CHECK_EQ_INT(drip_engine_resume(t.b.engine, "p", NULL), 0); /* not before the release */
+	for (int i = 0; i < 50; i++) {
+		uv_run(&t.b.loop, UV_RUN_NOWAIT);
+		sched_yield();
+	}
+	CHECK_EQ_INT(bench_state(&t.b, "p"), DRIP_PIPELINE_PAUSED);
+	CHECK_EQ_INT(t.s.starts, 1);
+	t.b.store.positions_count = 0;
+	drip_engine_release(t.b.engine, "p");
+	bench_until(&t.b, began_anew, &t);
+	CHECK_EQ_INT(t.s.started_from, 0);
+	stream_finish(&t);
+}
+
+TEST(a_held_pipeline_can_be_stopped)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct stream t;
+
+	stream_start(&t, 390000, 5000);
+	CHECK_EQ_INT(drip_engine_pause(t.b.engine, "p", NULL), 0);
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_PAUSED);
+	REQUIRE_OK(drip_engine_hold(t.b.engine, "p", &err), &err);
+	drip_engine_stop(t.b.engine);
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_STOPPED);
+	CHECK_EQ_INT(t.b.store.run_state, DRIP_RUN_STOPPED);
+	CHECK_EQ_INT(t.s.starts, 1);
+	stream_finish(&t);
+}
+
 TEST(until_caught_up)
 {
 	struct stream t;

@@ -369,6 +369,55 @@ TEST(a_broken_reload_changes_nothing)
 	end_daemon();
 }
 
+TEST(a_reload_says_what_needs_a_restart)
+{
+	int fd;
+
+	dir = temp_dir();
+	snprintf(conf, sizeof(conf), "%s/conf", dir);
+	snprintf(state, sizeof(state), "%s/state", dir);
+	REQUIRE(mkdir(conf, 0700) == 0);
+	write_conf("blackhole");
+	write_file(conf, "s.yaml", "settings: {state: %s}\n", state);
+	program_start(&daemon_, NULL, ARGS("daemon", conf));
+	fd = open_control();
+	CHECK_CONTAINS(ask(fd, "{\"id\":1,\"method\":\"reload\"}\n"),
+		       "\"reloaded\":true,\"warnings\":[]");
+	write_file(conf, "s.yaml", "settings:\n  state: /elsewhere\n  lineage_namespace: other\n");
+	CHECK_CONTAINS(ask(fd, "{\"id\":1,\"method\":\"reload\"}\n"), "reload.needs_restart");
+	CHECK_CONTAINS(answer, "\"line\":2,\"column\":10,");
+	CHECK_CONTAINS(answer, "settings.state is \\\"/elsewhere\\\" now");
+	CHECK_CONTAINS(answer, "\"line\":3,\"column\":22,");
+	CHECK(program_wait_for(&daemon_, "reload.needs_restart"));
+	wait_for_rows(fd, 100);
+	close(fd);
+	end_daemon();
+}
+
+TEST(the_checkpoint_of_a_paused_pipeline_can_be_reset)
+{
+	int fd;
+
+	start_daemon();
+	fd = open_control();
+	wait_for_rows(fd, 100);
+	ask(fd, "{\"id\":1,\"method\":\"pause\",\"arguments\":{\"pipeline\":\"p\"}}\n");
+	while (strstr(ask(fd, "{\"id\":1,\"method\":\"status\"}\n"), "\"paused\"") == NULL) {
+	}
+	CHECK_CONTAINS(ask(fd, "{\"id\":1,\"method\":\"checkpoint.show\"}\n"), "row ");
+	CHECK_CONTAINS(ask(fd, "{\"id\":1,\"method\":\"checkpoint.reset\",\"arguments\":{"
+			       "\"pipeline\":\"p\"}}\n"),
+		       "\"reset\":true");
+	CHECK_CONTAINS(ask(fd, "{\"id\":1,\"method\":\"checkpoint.show\"}\n"), "\"result\":[]");
+	CHECK_CONTAINS(ask(fd, "{\"id\":1,\"method\":\"status\"}\n"), "\"paused\"");
+	ask(fd, "{\"id\":1,\"method\":\"resume\",\"arguments\":{\"pipeline\":\"p\"}}\n");
+	wait_for_rows(fd, 100);
+	while (strstr(ask(fd, "{\"id\":1,\"method\":\"checkpoint.show\"}\n"), "row ") == NULL) {
+	}
+	close(fd);
+	end_daemon();
+}
+
 TEST(a_long_path_is_no_hindrance)
 {
 	dir = temp_dir();
