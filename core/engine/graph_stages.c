@@ -114,6 +114,20 @@ static int add_stage(struct builder *b, enum drip_kind kind, const struct drip_n
 	return stage->id != NULL ? 0 : -ENOMEM;
 }
 
+/* Where no source is declared, so that the other stages can be checked. */
+static int add_missing_source(struct builder *b)
+{
+	struct drip_stage *stage = &b->stages[b->count];
+	struct graph_stage *private = &b->privates[b->count];
+
+	stage->kind = DRIP_KIND_SOURCE;
+	stage->place = b->spec->place;
+	private->node = b->file->root;
+	stage->id = default_id(b, DRIP_KIND_SOURCE, NULL);
+	b->count++;
+	return stage->id != NULL ? 0 : -ENOMEM;
+}
+
 /* A list of stages, or one. */
 static int add_stages(struct builder *b, enum drip_kind kind, const struct drip_node *node)
 {
@@ -283,7 +297,7 @@ static int build_stages(struct builder *b, struct graph_pipeline *pipeline)
 	const struct drip_node *sinks = drip_node_get(root, "sinks");
 	int rc;
 
-	rc = add_stage(b, DRIP_KIND_SOURCE, source);
+	rc = source != NULL ? add_stage(b, DRIP_KIND_SOURCE, source) : add_missing_source(b);
 	b->has_feed = feed != NULL;
 	if (rc == 0 && feed != NULL) {
 		rc = add_stage(b, DRIP_KIND_FEED, feed);
@@ -308,7 +322,7 @@ static int build_stages(struct builder *b, struct graph_pipeline *pipeline)
 
 /* ---- pipelines ---- */
 
-/* False: the stages cannot be put together. Without sinks they can, and are checked. */
+/* False: the stages cannot be put together. Without source or sinks they can, and are checked. */
 static bool check_parts(struct graph *g, const struct graph_file *file)
 {
 	const struct drip_node *root = file->root, *sinks = drip_node_get(root, "sinks");
@@ -320,7 +334,6 @@ static bool check_parts(struct graph *g, const struct graph_file *file)
 		drip_findings_add(g->findings, DRIP_SEVERITY_ERROR, &name->place,
 				  "config.missing_source", "Add `source: {plugin: ...}`.",
 				  "the pipeline has no source");
-		good = false;
 	}
 	if (sinks == NULL || (sinks->kind == DRIP_NODE_SEQUENCE && sinks->count == 0)) {
 		drip_findings_add(g->findings, DRIP_SEVERITY_ERROR,
