@@ -242,6 +242,7 @@ int drip_cmd_plan(int argc, char **argv)
 	const char *format = "text";
 	const struct drip_arg args[] = {
 		{.name = "connect", .flag = &load.connect},
+		{.name = "state", .text = &load.state_dir},
 		{.name = "format", .letter = 'f', .text = &format, .choices = formats},
 		{.name = "plugin-dir", .list = &dirs},
 		{.name = NULL},

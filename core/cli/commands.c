@@ -42,8 +42,12 @@ const struct drip_command drip_commands[] = {
 	 .usage = "dripline validate PATH... [options]",
 	 .summary = "check configuration files without running anything",
 	 .help = "Prints every problem as file:line:column: error: ... [code], all in one pass.\n"
-		 "Opens no socket and writes nothing, unless --connect is given.\n\n"
+		 "Opens no socket and writes nothing. With --connect it asks the live systems, "
+		 "and\n"
+		 "the state directory where the pipelines stand, but leaves nothing behind.\n\n"
 		 "  --connect            check the live systems too\n"
+		 "  --state DIR          state directory (default: settings.state of the "
+		 "configuration)\n"
 		 "  --format FORMAT      text or json\n" PLUGIN_HELP},
 	{.name = "plan",
 	 .run = drip_cmd_plan,
@@ -52,6 +56,8 @@ const struct drip_command drip_commands[] = {
 	 .help = "Prints the stages, the tables and their schemas at each edge, what would be\n"
 		 "created, the delivery guarantee of each sink, and lineage.\n\n"
 		 "  --connect            ask the live systems for their tables\n"
+		 "  --state DIR          state directory (default: settings.state of the "
+		 "configuration)\n"
 		 "  --format FORMAT      text or json\n" PLUGIN_HELP},
 	{.name = "ddl",
 	 .run = drip_cmd_ddl,

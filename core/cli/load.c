@@ -3,16 +3,37 @@
 #include "cli/load.h"
 
 #include "cli/commands.h"
+#include "store/store.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
+/* Reads the store where there is one, and makes nothing. */
+static int load_checkpoint(const char *state_dir, const char *pipeline, struct drip_position **ret,
+			   size_t *ret_count, struct drip_error *err)
+{
+	struct drip_error ignored = DRIP_ERROR_INIT;
+	struct drip_store *store = NULL;
+	int rc = drip_store_open(state_dir, DRIP_STORE_READ, &store, &ignored);
+
+	*ret_count = 0;
+	if (rc == 0) {
+		rc = drip_store_load_positions(store, pipeline, ret, ret_count, err);
+	} else if (rc != -ENOENT && err != NULL) {
+		*err = ignored;
+	}
+	drip_store_close(store);
+	return rc == -ENOENT ? 0 : rc;
+}
+
 /* Loads `count` paths as one document; counts its files. 0 or -EINVAL, with the findings. */
 static int load_paths(struct drip_cli_load *load, const char *const *paths, size_t count)
 {
-	struct drip_load_options options = {.connect = load->connect};
+	struct drip_load_options options = {.connect = load->connect,
+					    .state_dir = load->state_dir,
+					    .checkpoint = load_checkpoint};
 	struct drip_error err = DRIP_ERROR_INIT;
 	int rc = drip_document_load(load->registry, paths, count, &options, &load->findings,
 				    &load->document);

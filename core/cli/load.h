@@ -8,6 +8,7 @@
 struct drip_cli_load {
 	/* in */
 	bool connect;
+	const char *state_dir; /* NULL: settings.state */
 	const char *const *plugin_dirs;
 	size_t plugin_dirs_count;
 	const char *const *paths;

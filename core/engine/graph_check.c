@@ -4,6 +4,7 @@
 #include "engine/graph_private.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct reporter {
@@ -24,6 +25,28 @@ static void add_finding(struct drip_report *report, enum drip_log_level severity
 		     r->node, finding);
 }
 
+/* Where a source's pipeline stands; what cannot be read is a finding. (gives) the positions. */
+static struct drip_position *load_checkpoint(struct graph *g, const char *pipeline,
+					     struct reporter *reporter)
+{
+	const struct drip_load_options *o = g->options;
+	struct drip_position *positions = NULL;
+	struct drip_error err = DRIP_ERROR_INIT;
+	size_t count = 0;
+
+	if (!o->connect || o->checkpoint == NULL) {
+		return NULL;
+	}
+	if (o->checkpoint(g->document->settings.state_dir, pipeline, &positions, &count, &err) <
+	    0) {
+		graph_report(g, DRIP_SEVERITY_ERROR, reporter->node, &err);
+		return NULL;
+	}
+	reporter->base.checkpoint = positions;
+	reporter->base.checkpoint_count = count;
+	return positions;
+}
+
 /* Returns true where the component has nothing against its configuration. */
 static bool check_component(struct graph *g, const char *pipeline, const char *name,
 			    const struct drip_node *node, const struct drip_component *component,
@@ -34,11 +57,15 @@ static bool check_component(struct graph *g, const char *pipeline, const char *n
 		.base = {.struct_size = sizeof(reporter.base), .add = add_finding},
 		.g = g,
 		.node = node};
+	struct drip_position *positions = NULL;
 	struct drip_error err = DRIP_ERROR_INIT;
 	size_t errors = g->findings->errors;
 	struct graph_ctx ctx;
 
 	reporter.base.private_data = &reporter;
+	if (component->kind == DRIP_KIND_SOURCE && ops->check != NULL) {
+		positions = load_checkpoint(g, pipeline, &reporter);
+	}
 	graph_ctx_init(&ctx, g, pipeline, name);
 	if (ops->check != NULL &&
 	    ops->check(&ctx.base, config, g->options->connect, &reporter.base, &err) < 0) {
@@ -52,9 +79,11 @@ static bool check_component(struct graph *g, const char *pipeline, const char *n
 					  drip_kind_name(component->kind), component->name);
 		}
 	}
+	free(positions);
 	return g->findings->errors == errors;
 }
 
+/* Any of these. */
 static bool has_cap(const struct drip_component *component, uint64_t cap)
 {
 	return component != NULL && (component->caps & cap) != 0;
@@ -77,7 +106,7 @@ static void check_guarantees(struct graph *g, const struct drip_pipeline_spec *s
 		if (stage->kind != DRIP_KIND_SINK || stage->component == NULL) {
 			continue;
 		}
-		if (!has_cap(stage->component, DRIP_CAP_EXACTLY_ONCE)) {
+		if (!has_cap(stage->component, DRIP_CAP_EXACTLY_ONCE | DRIP_CAP_DISCARDS)) {
 			drip_findings_add(g->findings, DRIP_SEVERITY_NOTE, &stage->place,
 					  "guarantee.at_least_once", NULL,
 					  "sink \"%s\" delivers at least once: after a crash, rows "

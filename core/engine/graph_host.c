@@ -284,6 +284,7 @@ static const struct drip_host host = {
 	.data_dir = host_data_dir,
 	.failpoint = host_failpoint,
 	.control = host_control,
+	.dry_run = true,
 };
 
 void graph_ctx_init(struct graph_ctx *ctx, struct graph *g, const char *pipeline, const char *stage)

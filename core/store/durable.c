@@ -65,6 +65,18 @@ static int load_positions(sqlite3 *db, const char *pipeline, struct drip_positio
 	return 0;
 }
 
+int drip_store_load_positions(struct drip_store *store, const char *pipeline,
+			      struct drip_position **ret, size_t *ret_count, struct drip_error *err)
+{
+	int rc = drip_store_lock_reader(store, err);
+
+	if (rc == 0) {
+		rc = load_positions(store->reader.handle, pipeline, ret, ret_count, err);
+		pthread_mutex_unlock(&store->reader.lock);
+	}
+	return rc;
+}
+
 static int load_epoch(sqlite3 *db, const char *pipeline, uint64_t *ret, struct drip_error *err)
 {
 	drip_autostmt stmt = NULL;

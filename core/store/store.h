@@ -44,6 +44,11 @@ struct drip_store_checkpoint {
 int drip_store_visit_checkpoints(struct drip_store *store, const char *pipeline,
 				 int (*visit)(const struct drip_store_checkpoint *c, void *data),
 				 void *data, struct drip_error *err) DRIP_MUST_CHECK;
+/* (gives) the positions of a pipeline's last checkpoint, a malloc'd array; count 0: none. Also
+ * where the store is open to read. */
+int drip_store_load_positions(struct drip_store *store, const char *pipeline,
+			      struct drip_position **ret, size_t *ret_count,
+			      struct drip_error *err) DRIP_MUST_CHECK;
 /* Forgets positions and state of a pipeline; its epochs go on growing. -ENOENT with
  * store.no_checkpoint. Recorded in the audit. */
 int drip_store_reset_checkpoint(struct drip_store *store, const char *pipeline, const char *actor,

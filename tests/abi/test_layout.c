@@ -20,11 +20,11 @@ static const struct {
 	{"drip_batch", 1512, sizeof(struct drip_batch)},
 	{"drip_value", 48, sizeof(struct drip_value)},
 	{"drip_ctx", 24, sizeof(struct drip_ctx)},
-	{"drip_host", 160, sizeof(struct drip_host)},
+	{"drip_host", 168, sizeof(struct drip_host)},
 	{"drip_option", 104, sizeof(struct drip_option)},
 	{"drip_enum_value", 24, sizeof(struct drip_enum_value)},
 	{"drip_rule", 72, sizeof(struct drip_rule)},
-	{"drip_report", 24, sizeof(struct drip_report)},
+	{"drip_report", 40, sizeof(struct drip_report)},
 	{"drip_lineage_edge", 12, sizeof(struct drip_lineage_edge)},
 	{"drip_negotiated", 1312, sizeof(struct drip_negotiated)},
 	{"drip_common_ops", 48, sizeof(struct drip_common_ops)},
@@ -218,6 +218,7 @@ TEST(numbers_keep_their_meaning)
 	CHECK_EQ_INT(DRIP_OPTION_COLUMNS, 13);
 	CHECK_EQ_INT(DRIP_RULE_EXCLUDES, 4);
 	CHECK_EQ_INT(DRIP_CAP_EXCLUSIVE, 32);
+	CHECK_EQ_INT(DRIP_CAP_DISCARDS, 64);
 	CHECK_EQ_INT(DRIP_BATCH_MARK, 4);
 	CHECK_EQ_INT(DRIP_POLL_END, 2);
 	CHECK_EQ_INT(DRIP_ABI_MAJOR, 1);

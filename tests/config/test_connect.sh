@@ -68,5 +68,67 @@ make down.yaml '' 127.0.0.1 1
 check "says that a server is not there, once" 3 validate down.yaml "error: " "1 error,"
 sed "s/password: .*/password: wrong}/" good.yaml > denied.yaml
 check "says that the password is wrong" 3 validate denied.yaml "[mysql.access_denied]" "1 error,"
+
+# The checkpoint against what the server keeps. The first run takes the snapshot.
+sql() {
+	mariadb --socket "$DRIPLINE_TEST_MYSQL_SOCKET" -uroot -e "$1" || exit 1
+}
+cat > kept.yaml <<YAML
+settings: {state: state}
+connections:
+  shop: {plugin: mysql, host: 127.0.0.1, port: $DRIPLINE_TEST_MYSQL_PORT, user: $DRIPLINE_TEST_MYSQL_USER, password: "\${env:DRIPLINE_TEST_MYSQL_PASSWORD}"}
+  dwh: {plugin: duckdb, path: dwh.duckdb}
+pipeline: kept
+source: {plugin: mysql, connection: shop, tables: [shop.t_order_*]}
+sinks:
+  - {plugin: warehouse, connection: dwh, mode: append}
+  - {plugin: lake, root: lake/deep, clearance: internal}
+  - {plugin: file, path: "files/{table}.jsonl", clearance: internal}
+YAML
+# left NAME: whether the last check left a file behind.
+before() {
+	find . ! -name out ! -name before ! -name after | sort > before
+}
+left() {
+	find . ! -name out ! -name before ! -name after | sort > after
+	number=$((number + 1))
+	if cmp -s before after; then
+		echo "ok $number - $1"
+	else
+		diff before after | sed 's/^/# /'
+		echo "not ok $number - $1"
+		failed=1
+	fi
+}
+before
+check "checks sinks that are not there yet" 0 validate kept.yaml "1 file, 0 errors"
+left "leaves neither database nor folder behind"
+sql "SET GLOBAL binlog_row_metadata = FULL, binlog_expire_logs_seconds = 172800; INSERT INTO shop.t_order_1 VALUES (1, '1', 1)"
+"$program" run kept.yaml --until caught-up > run.log 2>&1 || { cat run.log; exit 1; }
+before
+check "finds the log of the checkpoint" 0 validate kept.yaml "1 file, 0 errors, 0 warnings"
+left "leaves state, database and lake as they are"
+sql "SET timestamp = UNIX_TIMESTAMP() - 100000; INSERT INTO shop.t_order_1 VALUES (2, '2', 2)"
+check "warns before the log is removed" 0 validate kept.yaml "kept.yaml:6:9: warning: the pipeline is 1000" \
+	"seconds behind, and the server removes its logs after 172800 seconds [mysql.retention_near]"
+cp -r state other
+python3 - other/dripline.db <<'PY' || exit 1
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+(detail,) = db.execute('SELECT position_detail FROM checkpoint').fetchone()
+size = detail[2] | detail[3] << 8  # of the server's identity, behind version and phase
+db.execute('UPDATE checkpoint SET position_detail = ?', (detail[:4] + b'x' * size + detail[4 + size:],))
+db.commit()
+PY
+sed 's/state: state/state: other/' kept.yaml > other.yaml
+check "finds the place by GTID on another server" 0 validate other.yaml "[mysql.retention_near]" "0 errors"
+sql "FLUSH BINARY LOGS; INSERT INTO shop.t_order_1 VALUES (3, '3', 3); FLUSH BINARY LOGS"
+last=$(mariadb --socket "$DRIPLINE_TEST_MYSQL_SOCKET" -uroot -N -e 'SHOW MASTER STATUS' | cut -f1)
+sql "PURGE BINARY LOGS TO '$last'"
+check "finds that the log of the checkpoint is gone" 2 validate kept.yaml "kept.yaml:6:9: error: cannot go on at " \
+	": the server has removed its log [mysql.binlog_purged]" "dripline checkpoint reset kept"
+check "finds that the log of a GTID is gone" 2 validate other.yaml "[mysql.binlog_purged]"
+"$program" checkpoint reset kept --yes --state state > /dev/null || exit 1
+check "is content after a reset" 0 validate kept.yaml "0 errors, 0 warnings"
 echo "1..$number"
 exit $failed

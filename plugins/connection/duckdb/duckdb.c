@@ -6,6 +6,7 @@
 #include "private.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -134,8 +135,40 @@ static int duck_ping(void *self, struct drip_error *err)
 	return rc;
 }
 
-/* With --connect the database is opened for real: owner, mode, lock and version all show. A file
- * that does not exist yet is not made. */
+static void report_path(struct drip_report *report, struct drip_error *finding)
+{
+	drip_error_option(finding, "path");
+	report->add(report, DRIP_LOG_ERROR, finding);
+}
+
+/* Whether this user could write the file, or make it. */
+static void check_writable(const char *path, struct drip_report *report)
+{
+	struct drip_error finding = DRIP_ERROR_INIT;
+	const char *slash = strrchr(path, '/');
+	char folder[PATH_MAX] = ".";
+	int rc = 0;
+
+	if (slash != NULL) {
+		snprintf(folder, sizeof(folder), "%.*s", slash == path ? 1 : (int)(slash - path),
+			 path);
+	}
+	if (access(path, F_OK) == 0 && access(path, W_OK) != 0) {
+		rc = -errno;
+		snprintf(folder, sizeof(folder), "%s", path);
+	} else if (access(folder, W_OK | X_OK) != 0) { /* of the write-ahead log */
+		rc = -errno;
+	}
+	if (rc < 0) {
+		drip_error_set(&finding, rc, "duckdb.open_failed", "could not write to %s: %s",
+			       folder, strerror(-rc));
+		drip_error_hint(&finding, "Correct the path or its permissions, or set read_only.");
+		report_path(report, &finding);
+	}
+}
+
+/* With --connect the database is opened for real, to be read: mode, lock and version all show. A
+ * file that does not exist yet is not made. */
 static int duck_check(struct drip_ctx *ctx, const void *config, bool connect,
 		      struct drip_report *report, struct drip_error *err)
 {
@@ -150,10 +183,15 @@ static int duck_check(struct drip_ctx *ctx, const void *config, bool connect,
 		drip_error_option(&finding, "read_only");
 		report->add(report, DRIP_LOG_ERROR, &finding);
 	}
-	if (connect && file && access(c->path, F_OK) == 0) {
+	if (!connect || !file) {
+		return 0;
+	}
+	if (!c->read_only) {
+		check_writable(c->path, report);
+	}
+	if (c->read_only || access(c->path, F_OK) == 0) {
 		if (drip_duck_open(ctx, c, &duck, &finding) != 0) {
-			drip_error_option(&finding, "path");
-			report->add(report, DRIP_LOG_ERROR, &finding);
+			report_path(report, &finding);
 		} else {
 			drip_duck_close(duck);
 		}

@@ -27,6 +27,21 @@ static bool is_memory(const struct drip_duck_config *config)
 	       strcmp(config->path, ":memory:") == 0;
 }
 
+static bool is_dry(const struct drip_duck *duck)
+{
+	return DRIP_HAS(duck->ctx->host, dry_run) && duck->ctx->host->dry_run;
+}
+
+/* The file to open; NULL: in memory. A dry run makes none: one that is to come is empty. */
+static const char *file_of(const struct drip_duck *duck)
+{
+	if (duck->real_path != NULL && is_dry(duck) && !duck->config->read_only &&
+	    access(duck->real_path, F_OK) != 0) {
+		return NULL;
+	}
+	return duck->real_path;
+}
+
 /* (gives) the path with its folder resolved, whether or not the file exists; NULL with errno. */
 static char *resolve(const char *path)
 {
@@ -233,10 +248,10 @@ static int fill_settings(struct drip_duck *duck, duckdb_config settings, struct 
 		rc = set(settings, "preserve_insertion_order",
 			 c->preserve_insertion_order ? "true" : "false", err);
 	}
-	if (rc == 0 && c->read_only) {
+	if (rc == 0 && (c->read_only || (is_dry(duck) && file_of(duck) != NULL))) {
 		rc = set(settings, "access_mode", "READ_ONLY", err);
 	}
-	if (rc == 0 && c->storage_version != NULL && duck->real_path != NULL) {
+	if (rc == 0 && c->storage_version != NULL && file_of(duck) != NULL) {
 		rc = set(settings, "storage_compatibility_version", c->storage_version, err);
 	}
 	return rc;
@@ -298,7 +313,7 @@ static int open_database(struct drip_duck *duck, struct drip_error *err)
 	}
 	rc = fill_settings(duck, settings, err);
 	if (rc == 0 &&
-	    duckdb_open_ext(duck->real_path, &duck->database, settings, &reason) != DuckDBSuccess) {
+	    duckdb_open_ext(file_of(duck), &duck->database, settings, &reason) != DuckDBSuccess) {
 		snprintf(doing, sizeof(doing), "open %s",
 			 duck->real_path != NULL ? duck->real_path : "an in-memory database");
 		rc = open_failed(reason, doing, err);

@@ -93,7 +93,7 @@ static const struct drip_component component = {
 		"checkpoint are counted again. Cleared for all classes, since nothing leaves.",
 	.since = "0.1.0",
 	.stability = DRIP_STABLE,
-	.caps = DRIP_CAP_CHANGES,
+	.caps = DRIP_CAP_CHANGES | DRIP_CAP_DISCARDS,
 	.clearance = DRIP_CLASS_RESTRICTED,
 	.config_size = sizeof(struct blackhole_config),
 	.ops = &ops,

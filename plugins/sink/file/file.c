@@ -84,17 +84,6 @@ static int check_config(const struct file_config *c, struct drip_error *err)
 	return 0;
 }
 
-static int file_check(struct drip_ctx *ctx, const void *config, bool connect,
-		      struct drip_report *report, struct drip_error *err)
-{
-	struct drip_error finding = DRIP_ERROR_INIT;
-
-	if (check_config(config, &finding) != 0) {
-		report->add(report, DRIP_LOG_ERROR, &finding);
-	}
-	return 0;
-}
-
 static int io_error(struct drip_error *err, const char *what, const char *path)
 {
 	int rc = errno == 0 ? -EIO : -errno;
@@ -105,6 +94,41 @@ static int io_error(struct drip_error *err, const char *what, const char *path)
 	}
 	return drip_error_set(err, rc, "file.io", "could not %s '%s': %s", what, path,
 			      strerror(-rc));
+}
+
+/* With --connect: the file, or where the path depends on the table the folder, can be written. */
+static int check_writable(const struct file_config *c, struct drip_error *err)
+{
+	const char *brace = strchr(c->path, '{');
+	char path[LEDGER_PATH_MAX];
+	size_t size = strlen(c->path);
+	int rc;
+
+	if (brace != NULL) { /* the folder before it */
+		for (size = (size_t)(brace - c->path); size > 0 && c->path[size - 1] != '/';
+		     size--) {
+		}
+	}
+	snprintf(path, sizeof(path), "%.*s", size > 0 ? (int)size : 1, size > 0 ? c->path : ".");
+	rc = drip_path_writable(path, brace != NULL);
+	if (rc < 0) {
+		errno = -rc;
+		io_error(err, "write to", path);
+		drip_error_option(err, "path");
+	}
+	return rc;
+}
+
+static int file_check(struct drip_ctx *ctx, const void *config, bool connect,
+		      struct drip_report *report, struct drip_error *err)
+{
+	struct drip_error finding = DRIP_ERROR_INIT;
+
+	if (check_config(config, &finding) != 0 ||
+	    (connect && check_writable(config, &finding) != 0)) {
+		report->add(report, DRIP_LOG_ERROR, &finding);
+	}
+	return 0;
 }
 
 /* A name as part of a path: no separators, no leading dot. */

@@ -25,9 +25,9 @@ static const struct drip_enum_value days[] = {
 	{NULL, 0, NULL},
 };
 static const struct drip_enum_value compressions[] = {
-	{"zstd", LAKE_ZSTD, NULL},
-	{"snappy", LAKE_SNAPPY, NULL},
-	{"none", LAKE_NONE, NULL},
+	{"zstd", LAKE_ZSTD, "Small files, at little more time."},
+	{"snappy", LAKE_SNAPPY, "Larger files, written and read faster; every reader knows it."},
+	{"none", LAKE_NONE, "Plain."},
 	{NULL, 0, NULL},
 };
 
@@ -333,15 +333,16 @@ static int sink_negotiate(struct drip_ctx *ctx, const void *config, const struct
 	return rc;
 }
 
-/* With --connect: the folder can be made and written, and nobody else writes to it. */
-static int sink_check(struct drip_ctx *ctx, const void *config, bool connect_too,
+/* With --connect: the folder, or the nearest above it that there is, can be written. */
+static int sink_check(struct drip_ctx *ctx, const void *config, bool connect,
 		      struct drip_report *report, struct drip_error *err)
 {
 	const struct lake_config *c = config;
 	struct drip_error finding = DRIP_ERROR_INIT;
+	int rc = connect ? drip_path_writable(c->root, true) : 0;
 
-	if (connect_too && access(c->root, F_OK) == 0 && access(c->root, W_OK | X_OK) != 0) {
-		lake_error(&finding, -errno, "write to", c->root);
+	if (rc < 0) {
+		lake_error(&finding, rc, "write to", c->root);
 		drip_error_option(&finding, "root");
 		report->add(report, DRIP_LOG_ERROR, &finding);
 	}

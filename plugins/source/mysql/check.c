@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pre-flight: what the options leave open, and what the server must be set to. */
-#include "source.h"
+#include "check.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,15 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
-struct check {
-	struct drip_report *report;
-	const struct drip_my_source_options *options;
-	MYSQL *m;
-};
-
-DRIP_PRINTF(5, 6)
-static void add(struct check *c, enum drip_log_level level, const char *code, const char *hint,
-		const char *fmt, ...)
+void drip_my_check_add(struct drip_my_check *c, enum drip_log_level level, const char *code,
+		       const char *hint, const char *fmt, ...)
 {
 	struct drip_error finding = DRIP_ERROR_INIT;
 	char text[400];
@@ -33,7 +26,7 @@ static void add(struct check *c, enum drip_log_level level, const char *code, co
 	c->report->add(c->report, level, &finding);
 }
 
-static void bad_option(struct check *c, const char *option, const char *what)
+static void bad_option(struct drip_my_check *c, const char *option, const char *what)
 {
 	struct drip_error finding = DRIP_ERROR_INIT;
 
@@ -42,7 +35,7 @@ static void bad_option(struct check *c, const char *option, const char *what)
 	c->report->add(c->report, DRIP_LOG_ERROR, &finding);
 }
 
-static void check_options(struct check *c)
+static void check_options(struct drip_my_check *c)
 {
 	const struct drip_my_source_options *o = c->options;
 	bool files = o->mode.value == DRIP_MY_MODE_FILES;
@@ -61,7 +54,7 @@ static void check_options(struct check *c)
 	}
 }
 
-static void variable(struct check *c, const char *name, char *buf, size_t size)
+static void variable(struct drip_my_check *c, const char *name, char *buf, size_t size)
 {
 	struct drip_error ignored = DRIP_ERROR_INIT;
 	char sql[128];
@@ -72,55 +65,77 @@ static void variable(struct check *c, const char *name, char *buf, size_t size)
 	}
 }
 
-static void check_log(struct check *c)
+static void check_log(struct drip_my_check *c)
 {
 	char value[64];
 
 	variable(c, "log_bin", value, sizeof(value));
 	if (strcmp(value, "1") != 0 && strcasecmp(value, "ON") != 0) {
-		add(c, DRIP_LOG_ERROR, "mysql.binlog_off",
-		    "Set log_bin in the server's configuration and restart it.",
-		    "the server writes no binlog");
+		drip_my_check_add(c, DRIP_LOG_ERROR, "mysql.binlog_off",
+				  "Set log_bin in the server's configuration and restart it.",
+				  "the server writes no binlog");
 		return;
 	}
 	variable(c, "binlog_format", value, sizeof(value));
 	if (value[0] != '\0' && strcasecmp(value, "ROW") != 0) {
-		add(c, DRIP_LOG_ERROR, "mysql.binlog_format", "SET GLOBAL binlog_format = ROW.",
-		    "binlog_format is %s: changes are not in the log row by row", value);
+		drip_my_check_add(
+			c, DRIP_LOG_ERROR, "mysql.binlog_format", "SET GLOBAL binlog_format = ROW.",
+			"binlog_format is %s: changes are not in the log row by row", value);
 	}
 	variable(c, "binlog_row_image", value, sizeof(value));
 	if (value[0] != '\0' && strcasecmp(value, "FULL") != 0) {
-		add(c, DRIP_LOG_ERROR, "mysql.partial_image", "SET GLOBAL binlog_row_image = FULL.",
-		    "binlog_row_image is %s: rows in the log lack columns", value);
+		drip_my_check_add(c, DRIP_LOG_ERROR, "mysql.partial_image",
+				  "SET GLOBAL binlog_row_image = FULL.",
+				  "binlog_row_image is %s: rows in the log lack columns", value);
 	}
 	variable(c, "binlog_row_metadata", value, sizeof(value));
 	if (strcasecmp(value, "FULL") != 0) {
-		add(c, DRIP_LOG_WARNING, "mysql.row_metadata",
-		    "SET GLOBAL binlog_row_metadata = FULL makes the log describe its tables by "
-		    "itself, so that no change of a table can go unseen.",
-		    "binlog_row_metadata is %s", value[0] != '\0' ? value : "not known there");
+		drip_my_check_add(c, DRIP_LOG_WARNING, "mysql.row_metadata",
+				  "SET GLOBAL binlog_row_metadata = FULL makes the log describe "
+				  "its tables by "
+				  "itself, so that no change of a table can go unseen.",
+				  "binlog_row_metadata is %s",
+				  value[0] != '\0' ? value : "not known there");
 	}
 	variable(c, "binlog_row_value_options", value, sizeof(value));
 	if (value[0] != '\0') {
-		add(c, DRIP_LOG_ERROR, "mysql.partial_image",
-		    "SET GLOBAL binlog_row_value_options = ''.",
-		    "binlog_row_value_options is %s: updates hold parts of JSON only", value);
+		drip_my_check_add(c, DRIP_LOG_ERROR, "mysql.partial_image",
+				  "SET GLOBAL binlog_row_value_options = ''.",
+				  "binlog_row_value_options is %s: updates hold parts of JSON only",
+				  value);
 	}
 }
 
-static void check_retention(struct check *c)
+/* Seconds for which the server keeps its logs; 0: for ever. */
+static double retention(struct drip_my_check *c)
 {
 	char value[64];
 	double seconds;
 
 	variable(c, "binlog_expire_logs_seconds", value, sizeof(value));
 	seconds = strtod(value, NULL);
+	if (seconds <= 0) { /* before MariaDB 10.6 and MySQL 8 in days only */
+		variable(c, "expire_logs_days", value, sizeof(value));
+		seconds = strtod(value, NULL) * 86400;
+	}
+	return seconds;
+}
+
+static void check_retention(struct drip_my_check *c)
+{
+	double seconds = retention(c);
+
 	if (seconds > 0 && seconds < 86400) {
-		add(c, DRIP_LOG_WARNING, "mysql.short_retention",
-		    "Raise binlog_expire_logs_seconds above the longest stop to be expected.",
-		    "the server removes its logs after %.0f seconds: a longer stop of the pipeline "
-		    "needs a new snapshot",
-		    seconds);
+		drip_my_check_add(
+			c, DRIP_LOG_WARNING, "mysql.short_retention",
+			"Raise binlog_expire_logs_seconds above the longest stop to be expected.",
+			"the server removes its logs after %.0f seconds: a longer stop of the "
+			"pipeline needs a new snapshot",
+			seconds);
+	}
+	if (c->report->struct_size > offsetof(struct drip_report, checkpoint_count) &&
+	    c->report->checkpoint_count > 0) {
+		drip_my_check_checkpoint(c, &c->report->checkpoint[0], seconds);
 	}
 }
 
@@ -143,7 +158,7 @@ static bool granted(MYSQL_RES *res, const char *const *privileges)
 	return false;
 }
 
-static void check_grants(struct check *c)
+static void check_grants(struct drip_my_check *c)
 {
 	static const char *const replica[] = {"ALL PRIVILEGES", "REPLICATION SLAVE",
 					      "REPLICATION REPLICA", NULL};
@@ -156,39 +171,42 @@ static void check_grants(struct check *c)
 		return;
 	}
 	if (!granted(res, replica)) {
-		add(c, DRIP_LOG_ERROR, "mysql.not_permitted",
-		    "GRANT REPLICATION SLAVE ON *.* TO the user.",
-		    "the user may not read the binlog");
+		drip_my_check_add(c, DRIP_LOG_ERROR, "mysql.not_permitted",
+				  "GRANT REPLICATION SLAVE ON *.* TO the user.",
+				  "the user may not read the binlog");
 	}
 	if (!granted(res, monitor)) {
-		add(c, DRIP_LOG_ERROR, "mysql.not_permitted",
-		    "GRANT BINLOG MONITOR (REPLICATION CLIENT on older servers) ON *.* TO the "
-		    "user.",
-		    "the user may not ask where the binlog ends");
+		drip_my_check_add(
+			c, DRIP_LOG_ERROR, "mysql.not_permitted",
+			"GRANT BINLOG MONITOR (REPLICATION CLIENT on older servers) ON *.* TO the "
+			"user.",
+			"the user may not ask where the binlog ends");
 	}
 	mysql_free_result(res);
 }
 
 static int count_table(void *user, const struct drip_my_table *t, struct drip_error *err)
 {
-	struct check *c = user;
+	struct drip_my_check *c = user;
 	uint32_t keys[DRIP_MY_KEY_MAX];
 
 	if (!t->transactional) {
-		add(c, DRIP_LOG_WARNING, "mysql.no_transactions", NULL,
-		    "%s.%s has an engine without transactions: changes while it is copied may be "
-		    "seen twice",
-		    t->database, t->name);
+		drip_my_check_add(c, DRIP_LOG_WARNING, "mysql.no_transactions", NULL,
+				  "%s.%s has an engine without transactions: changes while it is "
+				  "copied may be "
+				  "seen twice",
+				  t->database, t->name);
 	}
 	if (drip_my_table_key(t, keys) == 0) {
-		add(c, DRIP_LOG_WARNING, "mysql.no_key",
-		    "Add a primary key; sinks that keep the latest state of each row need one.",
-		    "%s.%s has no key", t->database, t->name);
+		drip_my_check_add(
+			c, DRIP_LOG_WARNING, "mysql.no_key",
+			"Add a primary key; sinks that keep the latest state of each row need one.",
+			"%s.%s has no key", t->database, t->name);
 	}
 	return 0;
 }
 
-static void check_tables(struct check *c, const char *database)
+static void check_tables(struct drip_my_check *c, const char *database)
 {
 	struct drip_my_catalog *catalog = calloc(1, sizeof(*catalog));
 	struct drip_error err = DRIP_ERROR_INIT;
@@ -204,15 +222,16 @@ static void check_tables(struct check *c, const char *database)
 	    drip_my_catalog_each(catalog, count_table, c, &err) != 0) {
 		c->report->add(c->report, DRIP_LOG_ERROR, &err);
 	} else if (catalog->count == 0) {
-		add(c, DRIP_LOG_WARNING, "mysql.no_tables",
-		    "Check the patterns, and that the user may SELECT from the tables.",
-		    "no table that the user sees matches");
+		drip_my_check_add(
+			c, DRIP_LOG_WARNING, "mysql.no_tables",
+			"Check the patterns, and that the user may SELECT from the tables.",
+			"no table that the user sees matches");
 	}
 	drip_my_catalog_finish(catalog);
 	free(catalog);
 }
 
-static void check_server(struct check *c, struct drip_ctx *ctx)
+static void check_server(struct drip_my_check *c, struct drip_ctx *ctx)
 {
 	const char *name = c->options->connection.name;
 	const struct drip_my_interface *i;
@@ -229,6 +248,8 @@ static void check_server(struct check *c, struct drip_ctx *ctx)
 	if (i->connect(object, &c->m, &err) != 0) {
 		c->report->add(c->report, DRIP_LOG_ERROR, &err);
 	} else {
+		c->connection = i;
+		c->connection_object = object;
 		check_log(c);
 		check_retention(c);
 		check_grants(c);
@@ -241,7 +262,7 @@ static void check_server(struct check *c, struct drip_ctx *ctx)
 int drip_my_check(struct drip_ctx *ctx, const void *config, bool connect,
 		  struct drip_report *report, struct drip_error *err)
 {
-	struct check c = {.report = report, .options = config};
+	struct drip_my_check c = {.ctx = ctx, .report = report, .options = config};
 
 	check_options(&c);
 	if (connect && c.options->mode.value != DRIP_MY_MODE_FILES &&

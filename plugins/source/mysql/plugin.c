@@ -142,6 +142,7 @@ static const struct drip_component connection = {
 	.summary = "A MySQL or MariaDB server",
 	.description = "Sessions run with character set utf8mb4 and time zone +00:00. Results are "
 		       "streamed. Parameters are put into statements as escaped literals.",
+	.schema_notes = "Types of results follow those of the source mysql.",
 	.guarantees = "Nothing is retried by itself. A session belongs to one user at a time.",
 	.since = "0.1.0",
 	.stability = DRIP_STABLE,

@@ -297,6 +297,16 @@ static int load_schema_file(struct drip_my_source *s, struct drip_error *err)
 	return rc;
 }
 
+int drip_my_other_server(struct drip_error *err)
+{
+	drip_error_set(err, -EINVAL, "mysql.other_server",
+		       "the position of the last run belongs to another server");
+	drip_error_hint(err,
+			"Connect to the same server, or reset the checkpoint of the pipeline to "
+			"take a new snapshot.");
+	return -EINVAL;
+}
+
 /* The position of the last run belongs to one server. On another one its GTIDs lead on. */
 static int check_server(struct drip_my_source *s, struct drip_error *err)
 {
@@ -315,11 +325,7 @@ static int check_server(struct drip_my_source *s, struct drip_error *err)
 		return 0;
 	}
 	if (s->at.phase == DRIP_MY_PHASE_SNAPSHOT || s->at.gtids.count == 0) {
-		drip_error_set(err, -EINVAL, "mysql.other_server",
-			       "the position of the last run belongs to another server");
-		drip_error_hint(err, "Connect to the same server, or reset the checkpoint of the "
-				     "pipeline to take a new snapshot.");
-		return -EINVAL;
+		return drip_my_other_server(err);
 	}
 	drip_log_warning(s->ctx, "the server is another one than before: going on by GTID");
 	memcpy(s->at.server, identity, sizeof(identity));

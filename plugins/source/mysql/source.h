@@ -179,6 +179,8 @@ int drip_my_stream_begin(struct drip_my_source *s, struct drip_error *err) DRIP_
 int drip_my_stream_poll(struct drip_my_source *s, uint32_t timeout_ms,
 			struct drip_error *err) DRIP_MUST_CHECK;
 void drip_my_stream_end(struct drip_my_source *s);
+/* A server id that hardly anyone has. */
+uint32_t drip_my_random_server_id(void);
 /* Sets s->at to the start that the options ask for. */
 int drip_my_stream_locate(struct drip_my_source *s, struct drip_error *err) DRIP_MUST_CHECK;
 /* (gives) A session for the log: reads may be as long apart as three heartbeats. */
@@ -199,6 +201,8 @@ int drip_my_control(struct drip_my_source *s, MYSQL **ret, struct drip_error *er
 /* Who the server is, for positions. */
 int drip_my_server_identity(MYSQL *m, char *buf, size_t size,
 			    struct drip_error *err) DRIP_MUST_CHECK;
+/* The error of a position that cannot be carried over to this server. Returns its rc. */
+int drip_my_other_server(struct drip_error *err);
 /* GTID position that belongs to a place; empty where the server has none. */
 void drip_my_gtids_at(MYSQL *m, const struct drip_my_position *p, struct drip_my_gtids *ret);
 

@@ -106,6 +106,9 @@ struct drip_host {
 	 */
 	int (*control)(struct drip_ctx *ctx, const char *method, const char *arguments_json,
 		       char **ret_text, struct drip_error *err);
+	/* A configuration is validated: what is opened must leave nothing behind, neither files nor
+	 * changes. */
+	bool dry_run;
 };
 
 /* Formats, cuts at 1 KiB and logs. Thread: any. */

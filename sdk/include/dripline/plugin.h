@@ -49,6 +49,7 @@ enum drip_caps {
 	DRIP_CAP_STATEFUL = 1 << 4,  /* transform: output depends on earlier rows */
 	DRIP_CAP_EXCLUSIVE = 1 << 5, /* two instances of one configuration cannot be open at once: a
 					reload closes the old first */
+	DRIP_CAP_DISCARDS = 1 << 6,  /* sink: keeps nothing, so that nothing can come twice */
 };
 
 /* Findings of `check` and `negotiate`, all of them, not the first. Thread: the caller's. */
@@ -59,6 +60,12 @@ struct drip_report {
 	void (*add)(struct drip_report *report, enum drip_log_level severity,
 		    const struct drip_error *finding);
 	void *private_data;
+	/*
+	 * Of a source, with `connect`: where the pipeline's last run came to, one a partition;
+	 * count 0: it has not run, or that is not known. (borrowed) for the call.
+	 */
+	const struct drip_position *checkpoint;
+	size_t checkpoint_count;
 };
 
 /* ---- schema negotiation

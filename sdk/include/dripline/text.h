@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Text helpers of plugins: a growing buffer, rows as JSON lines and CSV, and name patterns. A
- * buffer is used by one thread at a time.
+ * Text helpers of plugins: a growing buffer, rows as JSON lines and CSV, name patterns, and paths.
+ * A buffer is used by one thread at a time.
  */
 #ifndef DRIPLINE_TEXT_H
 #define DRIPLINE_TEXT_H
@@ -65,6 +65,10 @@ bool drip_glob_match(const char *pattern, const char *text, struct drip_glob_cap
 		     size_t *ret_count);
 /* The same for a table: against "database.table" where the pattern has a dot, otherwise "table". */
 bool drip_glob_table(const char *pattern, const char *database, const char *table);
+
+/* Whether this user could write the file `path`, or make it with the folders above it; `folder`:
+ * make files in that folder. 0 or a negative errno. Makes nothing. */
+int drip_path_writable(const char *path, bool folder) DRIP_MUST_CHECK;
 
 #ifdef __cplusplus
 }
