@@ -151,6 +151,25 @@ static int on_pipeline(const char *command, int argc, char **argv)
 	return status;
 }
 
+/* What the new files are warned of, to stderr as `daemon` does at its start. */
+static void print_warnings(const struct drip_json_node *list)
+{
+	for (const struct drip_json_node *w = list != NULL ? list->first : NULL; w != NULL;
+	     w = w->next) {
+		const char *hint = drip_json_get_string(w, "hint", NULL);
+
+		fprintf(stderr, "%s:%lld:%lld: warning: %s [%s]\n",
+			drip_json_get_string(w, "file", ""),
+			(long long)drip_json_get_int(w, "line", 0),
+			(long long)drip_json_get_int(w, "column", 0),
+			drip_json_get_string(w, "message", ""),
+			drip_json_get_string(w, "code", ""));
+		if (hint != NULL) {
+			fprintf(stderr, "  hint: %s\n", hint);
+		}
+	}
+}
+
 int drip_cmd_reload(int argc, char **argv)
 {
 	drip_autoptr(drip_json_tree) tree = NULL;
@@ -164,6 +183,7 @@ int drip_cmd_reload(int argc, char **argv)
 		status = drip_client_ask("reload", state, "reload", "{}", &tree, &result);
 	}
 	if (status == DRIP_EXIT_OK) {
+		print_warnings(drip_json_get(result, "warnings"));
 		puts("reloaded");
 	}
 	return status;
