@@ -210,7 +210,7 @@ static int apply_alter(struct apply *a, struct drip_error *err)
 		drip_my_column_settle(&t->columns[i]);
 	}
 	rc = drip_my_ddl_alter_clauses(l, t, to);
-	if (rc == 0 && known != NULL && !drip_my_table_equal(known, t)) {
+	if (rc == 0 && known != NULL && (t->lost_rows || !drip_my_table_equal(known, t))) {
 		rc = set(a, database, name[1], t, err);
 		t = NULL;
 		if (rc == 0) {

@@ -470,8 +470,26 @@ static int alter_convert(struct drip_my_lex *l, struct drip_my_table *t)
 	return 0;
 }
 
+/* DROP, TRUNCATE, EXCHANGE PARTITION and the like: rows come and go. */
+static bool moves_rows(const struct drip_my_lex *l)
+{
+	struct drip_my_lex ahead = *l;
+
+	if (drip_my_lex_accept(&ahead, "drop") || drip_my_lex_accept(&ahead, "truncate") ||
+	    drip_my_lex_accept(&ahead, "exchange") || drip_my_lex_accept(&ahead, "convert")) {
+		return drip_my_lex_is(&ahead, "partition") ||
+		       (drip_my_lex_accept(&ahead, "to") && drip_my_lex_is(&ahead, "partition"));
+	}
+	return drip_my_lex_accept(&ahead, "import") && drip_my_lex_is(&ahead, "tablespace");
+}
+
 static int alter_clause(struct drip_my_lex *l, struct drip_my_table *t, char *ret_rename[2])
 {
+	if (moves_rows(l)) {
+		t->lost_rows = true;
+		skip_clause(l);
+		return 0;
+	}
 	if (drip_my_lex_accept(l, "add")) {
 		return alter_add(l, t);
 	}

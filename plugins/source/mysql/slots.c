@@ -107,24 +107,30 @@ static bool is_no_date(const struct drip_my_source *s, const struct drip_my_colu
 }
 
 /* (gives) what older rows hold in a column that was added, or NULL. */
-static char *fill_of(const struct drip_my_source *s, const struct drip_my_table *t,
-		     const struct drip_my_column *c, const struct drip_column *column)
+static char *fill_of(const struct drip_my_source *s, const struct drip_my_column *c,
+		     const struct drip_column *column)
 {
-	char *fill = NULL;
+	return c->fill == NULL || is_no_date(s, c) ? NULL : format_value(column, c->fill);
+}
 
-	if (c->fill != NULL && is_no_date(s, c)) {
-		return NULL;
+bool drip_my_is_unfilled(const struct drip_my_source *s, const struct drip_my_table *t)
+{
+	for (uint32_t i = 0; i < t->count; i++) {
+		const struct drip_my_column *c = &t->columns[i];
+		struct drip_column column;
+		char *fill;
+
+		if (c->fill != NULL ? is_no_date(s, c) : !c->unfilled) {
+			continue;
+		}
+		drip_my_type_column(c, s->values.zero, &column);
+		fill = fill_of(s, c, &column);
+		free(fill);
+		if (fill == NULL) {
+			return true;
+		}
 	}
-	if (c->fill != NULL) {
-		fill = format_value(column, c->fill);
-	}
-	if (fill == NULL && (c->fill != NULL || c->unfilled)) {
-		drip_log_warning(s->ctx,
-				 "%s.%s.%s was added with a default that only the server knows: "
-				 "rows that are older than it are not filled",
-				 t->database, t->name, c->name);
-	}
-	return fill;
+	return false;
 }
 
 static int add_column(const struct drip_my_source *s, const struct drip_my_table *t,
@@ -146,7 +152,7 @@ static int add_column(const struct drip_my_source *s, const struct drip_my_table
 		drip_my_type_text(c, large, (size_t)n + 1);
 		column.source_type = large;
 	}
-	column.fill = fill = fill_of(s, t, c, &column);
+	column.fill = fill = fill_of(s, c, &column);
 	column.renamed_from = c->renamed_from;
 	drip_schema_builder_add(b, &column);
 	free(fill);
@@ -257,7 +263,7 @@ static int emit_slot(struct drip_my_source *s, struct drip_my_slot *slot, bool l
 	if (rc != 0) {
 		return rc;
 	}
-	batch->boundary = last && boundary;
+	batch->boundary = last && boundary && s->refills_due == 0;
 	batch->snapshot = s->at.phase == DRIP_MY_PHASE_SNAPSHOT;
 	batch->commit_time_us = s->commit_time_us;
 	if (last) {
@@ -308,7 +314,7 @@ int drip_my_emit_control(struct drip_my_source *s, enum drip_batch_kind kind,
 	if (rc != 0) {
 		return rc;
 	}
-	batch->boundary = boundary;
+	batch->boundary = boundary && s->refills_due == 0;
 	batch->snapshot = s->at.phase == DRIP_MY_PHASE_SNAPSHOT;
 	batch->commit_time_us = s->commit_time_us;
 	drip_my_position_encode(&s->at, &batch->position);

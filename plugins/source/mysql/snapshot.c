@@ -405,15 +405,18 @@ static void add_behind(struct drip_my_text *sql, const struct drip_my_snapshot *
 }
 
 /* FLOAT is printed with six digits; as DOUBLE it comes whole. */
-static void add_columns(struct drip_my_text *sql, struct drip_my_snapshot *n,
-			const struct drip_my_table *t)
+uint32_t drip_my_select_list(struct drip_my_text *sql, const struct drip_my_slot *slot,
+			     uint32_t *ret_columns)
 {
-	n->cells_count = 0;
+	const struct drip_my_table *t = slot->table;
+	uint32_t count = 0;
+
+	drip_my_text_add(sql, "SELECT ");
 	for (uint32_t i = 0; i < t->count; i++) {
-		if (n->slot->out[i] == UINT32_MAX) {
+		if (slot->out[i] == UINT32_MAX) {
 			continue;
 		}
-		drip_my_text_add(sql, n->cells_count > 0 ? ", " : "");
+		drip_my_text_add(sql, count > 0 ? ", " : "");
 		if (t->columns[i].kind == DRIP_MY_FLOAT) {
 			drip_my_text_add(sql, "CAST(");
 			drip_my_text_name(sql, t->columns[i].name);
@@ -421,8 +424,13 @@ static void add_columns(struct drip_my_text *sql, struct drip_my_snapshot *n,
 		} else {
 			drip_my_text_name(sql, t->columns[i].name);
 		}
-		n->cell_columns[n->cells_count++] = i;
+		ret_columns[count++] = i;
 	}
+	drip_my_text_add(sql, " FROM ");
+	drip_my_text_name(sql, t->database);
+	drip_my_text_add(sql, ".");
+	drip_my_text_name(sql, t->name);
+	return count;
 }
 
 static void build_select(struct drip_my_source *s, struct drip_my_text *sql,
@@ -431,12 +439,7 @@ static void build_select(struct drip_my_source *s, struct drip_my_text *sql,
 	struct drip_my_snapshot *n = s->snapshot;
 	bool resumed = n->paged && s->at.mark.keys_count == n->keys_count;
 
-	drip_my_text_add(sql, "SELECT ");
-	add_columns(sql, n, t);
-	drip_my_text_add(sql, " FROM ");
-	drip_my_text_name(sql, t->database);
-	drip_my_text_add(sql, ".");
-	drip_my_text_name(sql, t->name);
+	n->cells_count = drip_my_select_list(sql, n->slot, n->cell_columns);
 	if (resumed) {
 		add_behind(sql, n, t, &s->at.mark);
 	}

@@ -76,6 +76,10 @@ const struct drip_option drip_my_source_option_table[] = {
 		       "`mysqldump --no-data` writes it. Not needed where the log has full row "
 		       "metadata or the statements themselves.",
 	       .flags = DRIP_OPTION_PATH),
+	OPTION(refill,
+	       .help = "A table is read again where ALTER TABLE changed its rows in a way that the "
+		       "log does not say. false: older rows stay as they are, with a warning.",
+	       .default_text = "true"),
 };
 
 int drip_my_control(struct drip_my_source *s, MYSQL **ret, struct drip_error *err)
@@ -407,6 +411,7 @@ static void reset(struct drip_my_source *s)
 	memset(&s->skip_until, 0, sizeof(s->skip_until));
 	s->values.rc = 0;
 	s->flush_due = s->ended = false;
+	s->refills_due = 0;
 	s->pending_rows = s->marked_ns = 0;
 	s->file_index = 0;
 	s->commit_time_us = 0;

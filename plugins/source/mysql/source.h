@@ -35,6 +35,7 @@ struct drip_my_source_options {
 	struct drip_size undo_memory;
 	struct drip_strings files;
 	const char *schema;
+	bool refill;
 };
 
 /* A table that is being read: its schema, and rows that wait to be emitted. */
@@ -45,8 +46,9 @@ struct drip_my_slot {
 	uint32_t *out;    /* column of the schema for each of the table's, UINT32_MAX: not wanted */
 	uint64_t changes; /* grows with each new schema */
 	struct drip_builder builder;
-	uint64_t first; /* order in which slots got their first row that waits */
-	bool announced; /* the schema was emitted */
+	uint64_t first;  /* order in which slots got their first row that waits */
+	bool announced;  /* the schema was emitted */
+	bool refill_due; /* to be read again, once the log has come to how the table is now */
 	struct drip_my_slot *next;
 };
 
@@ -110,6 +112,7 @@ struct drip_my_source {
 	bool standalone; /* the open group has no commit: it ends with its first event */
 	bool have_gtid;
 	struct drip_my_xa xa;
+	size_t refills_due;              /* slots of which that is so: no boundary before */
 	struct drip_my_gtid gtid;        /* of the open group */
 	struct drip_my_place skip_until; /* events that end here or before are stepped over */
 	int64_t commit_time_us;
@@ -143,6 +146,8 @@ int drip_my_emit_control(struct drip_my_source *s, enum drip_batch_kind kind,
 int drip_my_schema_make(const struct drip_my_source *s, const struct drip_my_table *t,
 			uint32_t *out, struct drip_schema **ret,
 			struct drip_error *err) DRIP_MUST_CHECK;
+/* Do rows that are older than a column have values in it that only the server knows? */
+bool drip_my_is_unfilled(const struct drip_my_source *s, const struct drip_my_table *t);
 void drip_my_slots_finish(struct drip_my_source *s);
 /* Emits what ends exactly at a cut that s->at has reached. */
 int drip_my_check_cuts(struct drip_my_source *s, struct drip_error *err) DRIP_MUST_CHECK;
@@ -157,6 +162,19 @@ int drip_my_snapshot_begin(struct drip_my_source *s, struct drip_error *err) DRI
  */
 int drip_my_snapshot_poll(struct drip_my_source *s, struct drip_error *err) DRIP_MUST_CHECK;
 void drip_my_snapshot_end(struct drip_my_source *s);
+
+/* SELECT of the slot's columns, without WHERE; `ret_columns` has room for all of the table. Returns
+ * how many they are. */
+uint32_t drip_my_select_list(struct drip_my_text *sql, const struct drip_my_slot *slot,
+			     uint32_t *ret_columns);
+
+/* ---- refill.c ---- */
+
+/* Gives all rows of a table again, as part of the statement that is read now. */
+int drip_my_refill(struct drip_my_source *s, struct drip_my_slot *slot,
+		   struct drip_error *err) DRIP_MUST_CHECK;
+/* Says that it is still to be done, or is not any more. */
+void drip_my_refill_due(struct drip_my_source *s, struct drip_my_slot *slot, bool due);
 
 /* ---- maps.c ---- */
 
@@ -207,7 +225,7 @@ int drip_my_other_server(struct drip_error *err);
 void drip_my_gtids_at(MYSQL *m, const struct drip_my_position *p, struct drip_my_gtids *ret);
 
 extern const struct drip_source_ops drip_my_source_ops;
-#define DRIP_MY_SOURCE_OPTIONS 14
+#define DRIP_MY_SOURCE_OPTIONS 15
 extern const struct drip_option drip_my_source_option_table[DRIP_MY_SOURCE_OPTIONS];
 int drip_my_check(struct drip_ctx *ctx, const void *config, bool connect,
 		  struct drip_report *report, struct drip_error *err);

@@ -9,11 +9,36 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Older rows may hold what the log does not say. */
+static int mind_older_rows(struct drip_my_source *s, struct drip_my_slot *slot,
+			   const struct drip_my_table *t, struct drip_error *err)
+{
+	if (!t->lost_rows && !slot->refill_due && !drip_my_is_unfilled(s, t)) {
+		return 0;
+	}
+	if (!s->options->refill) {
+		drip_log_warning(s->ctx,
+				 "%s.%s was altered in a way that the log does not say: rows that "
+				 "it had before are left as they are",
+				 t->database, t->name);
+		return 0;
+	}
+	if (t->lost_rows) {
+		int rc = drip_my_emit_control(s, DRIP_BATCH_TRUNCATE, slot->schema, false, err);
+
+		if (rc != 0) {
+			return rc;
+		}
+	}
+	return drip_my_refill(s, slot, err);
+}
+
 static int on_set(struct drip_my_source *s, const char *database, const char *table,
 		  struct drip_error *err)
 {
 	const struct drip_my_table *t = drip_my_catalog_find(&s->catalog, database, table);
 	struct drip_my_slot *slot;
+	int rc;
 
 	if (t == NULL || !drip_my_catalog_wants(&s->catalog, database, table)) {
 		return 0;
@@ -22,7 +47,8 @@ static int on_set(struct drip_my_source *s, const char *database, const char *ta
 	if (slot == NULL) {
 		return drip_error_nomem(err, sizeof(*slot));
 	}
-	return drip_my_slot_set(s, slot, t, err);
+	rc = drip_my_slot_set(s, slot, t, err);
+	return rc != 0 ? rc : mind_older_rows(s, slot, t, err);
 }
 
 /* A change that was not understood: as the server has the table now, to be held against the next
@@ -75,6 +101,9 @@ static int on_emptied(struct drip_my_source *s, enum drip_batch_kind kind, const
 		return 0;
 	}
 	rc = control_schema(s, database, table, &schema, err);
+	if (rc == 0) {
+		drip_my_refill_due(s, drip_my_slot_get(s, database, table), false);
+	}
 	if (rc != 0 || schema == NULL) {
 		return rc;
 	}
@@ -109,6 +138,11 @@ static int on_rename(struct drip_my_source *s, const struct drip_my_ddl_event *e
 		return on_set(s, e->to_database, e->to_table, err);
 	}
 	if (from) {
+		struct drip_my_slot *slot = drip_my_slot_get(s, e->database, e->table);
+
+		if (slot != NULL) {
+			drip_my_refill_due(s, slot, false);
+		}
 		drip_log_info(s->ctx, "%s.%s was renamed to %s.%s, which is not read", e->database,
 			      e->table, e->to_database, e->to_table);
 	}

@@ -115,6 +115,7 @@ struct drip_my_table {
 	uint64_t version;                  /* grows with each DDL */
 	char charset[DRIP_MY_CHARSET_MAX]; /* default of new columns */
 	bool transactional;
+	bool lost_rows; /* the statement removed rows without a word in the log; not stored */
 	uint64_t rows_estimate;
 };
 
