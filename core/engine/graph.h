@@ -84,6 +84,8 @@ struct drip_settings {
 	enum drip_log_level log_level;
 	bool log_json;
 	const char *lineage_namespace; /* of jobs in OpenLineage; default "dripline" */
+	/* What the store keeps; 0: all. */
+	int64_t dead_letters_age_ms, dead_letters_max, audit_age_ms, audit_max;
 };
 
 struct drip_document {

@@ -178,6 +178,20 @@ static void check_restart(struct graph *g, const char *name, const char *now, co
 			  name, now, before);
 }
 
+static void build_retention(struct graph *g, const struct drip_objects *objects)
+{
+	const struct graph_retention_config *r =
+		graph_single(g, g->settings_node, "retention", objects);
+	struct drip_settings *settings = &g->document->settings;
+
+	if (r != NULL) {
+		settings->dead_letters_age_ms = r->dead_letters.ms;
+		settings->dead_letters_max = r->dead_letters_max;
+		settings->audit_age_ms = r->audit.ms;
+		settings->audit_max = r->audit_max;
+	}
+}
+
 static int build_settings(struct graph *g)
 {
 	struct graph_table table = graph_settings_table();
@@ -214,6 +228,7 @@ static int build_settings(struct graph *g)
 		log != NULL && log->level.value != 0 ? log->level.value : DRIP_LOG_INFO;
 	settings->log_json = log != NULL && log->format.value == 1;
 	settings->lineage_namespace = config.lineage_namespace;
+	build_retention(g, &config.retention);
 	return settings->state_dir != NULL ? 0 : -ENOMEM;
 }
 

@@ -87,6 +87,20 @@ static const struct drip_option table_options[] = {
 		    .example = "customer_key"),
 };
 
+#define RETENTION(member, ...) DRIP_OPTION(struct graph_retention_config, member, __VA_ARGS__)
+static const struct drip_option retention_options[] = {
+	RETENTION(dead_letters, .help = "How long dead letters are kept. 0: for ever.",
+		  .default_text = "365d"),
+	RETENTION(dead_letters_max,
+		  .help = "How many dead letters are kept: beyond, the oldest go. 0: any number.",
+		  .default_text = "1000000", .unit = "rows"),
+	RETENTION(audit, .help = "How long the audit is kept. 0: for ever.",
+		  .default_text = "730d"),
+	RETENTION(audit_max, .help = "How many rows the audit keeps. 0: any number.",
+		  .default_text = "100000", .unit = "rows"),
+};
+#undef RETENTION
+
 static const struct drip_option settings_options[] = {
 	DRIP_OPTION(struct graph_settings_config, state,
 		    .help = "Folder of the store, the plugin cache and the folders of instances. "
@@ -98,6 +112,12 @@ static const struct drip_option settings_options[] = {
 	DRIP_OPTION(struct graph_settings_config, log, .help = "Logging.", .default_text = "{}",
 		    .children = log_options, .children_count = DRIP_COUNT(log_options),
 		    .child_size = sizeof(struct graph_log_config)),
+	DRIP_OPTION(struct graph_settings_config, retention,
+		    .help = "How long the store keeps what piles up. Enforced a little at a time, "
+			    "as the store is written.",
+		    .default_text = "{}", .children = retention_options,
+		    .children_count = DRIP_COUNT(retention_options),
+		    .child_size = sizeof(struct graph_retention_config)),
 	DRIP_OPTION(struct graph_settings_config, lineage_namespace,
 		    .help = "Namespace of jobs in OpenLineage events.", .default_text = "dripline"),
 };

@@ -17,8 +17,13 @@ struct graph_file_config {
 struct graph_settings_config {
 	const char *state;
 	struct drip_size memory;
-	struct drip_objects log;
+	struct drip_objects log, retention;
 	const char *lineage_namespace;
+};
+
+struct graph_retention_config {
+	struct drip_duration dead_letters, audit;
+	int64_t dead_letters_max, audit_max;
 };
 
 struct graph_log_config {

@@ -271,6 +271,17 @@ static void log_findings(const struct drip_findings *findings)
 	}
 }
 
+static void setup_retention(struct drip_app *app, const struct drip_settings *settings)
+{
+	drip_store_set_retention(app->store,
+				 &(struct drip_store_retention){
+					 .letters_age_ms = settings->dead_letters_age_ms,
+					 .letters_rows = settings->dead_letters_max,
+					 .audit_age_ms = settings->audit_age_ms,
+					 .audit_rows = settings->audit_max,
+				 });
+}
+
 static void setup_logger(struct drip_app *app, const struct drip_settings *settings)
 {
 	enum drip_log_level level = settings->log_level;
@@ -295,6 +306,7 @@ static int apply_reload(struct drip_app *app, struct drip_app_reload *r, struct 
 		return shutting_down(err);
 	}
 	setup_logger(app, &r->document->settings);
+	setup_retention(app, &r->document->settings);
 	return drip_engine_apply(app->engine, drip_steal(r->document), err);
 }
 
@@ -483,6 +495,9 @@ int drip_app_open(const struct drip_app_options *options, struct drip_findings *
 	rc = open_registry(app, err);
 	rc = rc == 0 ? load_document(app, findings, err) : rc;
 	rc = rc == 0 ? drip_store_open(app->state_dir, DRIP_STORE_WRITE, &app->store, err) : rc;
+	if (rc == 0) {
+		setup_retention(app, &app->document->settings);
+	}
 	rc = rc == 0 ? open_loop(app, err) : rc;
 	rc = rc == 0 ? open_engine(app, err) : rc;
 	rc = rc == 0 ? drip_control_open(app, &app->control, err) : rc;

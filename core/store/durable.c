@@ -176,6 +176,7 @@ static int checkpoint_commit(void *self, const char *pipeline,
 	for (size_t i = 0; rc == 0 && i < checkpoint->states_count; i++) {
 		rc = put_state(db, pipeline, &checkpoint->states[i], err);
 	}
+	rc = rc == 0 ? drip_store_prune(store, 0, err) : rc;
 	return drip_store_end(store, rc, err);
 }
 
@@ -376,6 +377,7 @@ static int dead_letter_put(void *self, const struct drip_dead_letter *letters, s
 		return rc;
 	}
 	rc = drip_store_insert_letters(store->writer.handle, letters, count, err);
+	rc = rc == 0 ? drip_store_prune(store, count, err) : rc;
 	return drip_store_end(store, rc, err);
 }
 

@@ -28,6 +28,12 @@ struct drip_store {
 	int lock_fd;                         /* -1: not the writer */
 	struct drip_store_db writer, reader; /* reader.handle: opened by the first query */
 	struct drip_durable durable;
+	pthread_mutex_t retention_lock; /* never held across a query */
+	struct drip_store_retention retention;
+	bool retention_new; /* nothing was dropped by it yet */
+	/* Under the writer's lock: */
+	int64_t pruned_us; /* when nothing was left to drop */
+	size_t unpruned;   /* rows written since then */
 };
 
 /* Locks the connection for queries, opening it first where need be; drip_store_unlock follows only
@@ -54,6 +60,14 @@ int drip_store_run(sqlite3 *db, struct drip_error *err, const char *sql, const c
 int drip_store_step(sqlite3_stmt *stmt, struct drip_error *err) DRIP_MUST_CHECK;
 /* Text of a column, "" where NULL; (borrowed) until the next step. */
 const char *drip_store_text(sqlite3_stmt *stmt, int column);
+
+/* In the writer's transaction. */
+int drip_store_put_audit(sqlite3 *db, const char *actor, const char *action, const char *target,
+			 const char *detail, struct drip_error *err) DRIP_MUST_CHECK;
+/* In the writer's transaction: a bounded step of what retention asks for, where that is due.
+ * `written`: rows that the transaction added. */
+int drip_store_prune(struct drip_store *store, size_t written,
+		     struct drip_error *err) DRIP_MUST_CHECK;
 
 void drip_store_finalize(sqlite3_stmt **stmt);
 #define drip_autostmt __attribute__((cleanup(drip_store_finalize))) sqlite3_stmt *

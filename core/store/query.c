@@ -40,8 +40,8 @@ int drip_store_visit_checkpoints(struct drip_store *store, const char *pipeline,
 	return rc;
 }
 
-static int put_audit(sqlite3 *db, const char *actor, const char *action, const char *target,
-		     const char *detail, struct drip_error *err)
+int drip_store_put_audit(sqlite3 *db, const char *actor, const char *action, const char *target,
+			 const char *detail, struct drip_error *err)
 {
 	return drip_store_run(db, err,
 			      "INSERT INTO audit (wall_us, actor, action, target, detail)"
@@ -66,7 +66,8 @@ static int reset(sqlite3 *db, const char *pipeline, const char *actor, struct dr
 		drip_error_hint(err, "`dripline checkpoint show` lists those that there are.");
 		return -ENOENT;
 	}
-	return rc == 0 ? put_audit(db, actor, "checkpoint reset", pipeline, "", err) : rc;
+	return rc == 0 ? drip_store_put_audit(db, actor, "checkpoint reset", pipeline, "", err)
+		       : rc;
 }
 
 int drip_store_reset_checkpoint(struct drip_store *store, const char *pipeline, const char *actor,
@@ -122,6 +123,7 @@ int drip_store_audit(struct drip_store *store, const char *actor, const char *ac
 	if (rc < 0) {
 		return rc;
 	}
-	rc = put_audit(store->writer.handle, actor, action, target, detail, err);
+	rc = drip_store_put_audit(store->writer.handle, actor, action, target, detail, err);
+	rc = rc == 0 ? drip_store_prune(store, 1, err) : rc;
 	return drip_store_end(store, rc, err);
 }

@@ -504,6 +504,7 @@ static struct drip_store *new_store(const char *state_dir)
 	store->lock_fd = -1;
 	pthread_mutex_init(&store->writer.lock, NULL);
 	pthread_mutex_init(&store->reader.lock, NULL);
+	pthread_mutex_init(&store->retention_lock, NULL);
 	store->path = drip_malloc(size);
 	store->lock_path = drip_malloc(size);
 	if (store->path == NULL || store->lock_path == NULL) {
@@ -552,6 +553,7 @@ void drip_store_close(struct drip_store *store)
 	sqlite3_close(store->writer.handle);
 	pthread_mutex_destroy(&store->reader.lock);
 	pthread_mutex_destroy(&store->writer.lock);
+	pthread_mutex_destroy(&store->retention_lock);
 	if (store->lock_fd >= 0) {
 		close(store->lock_fd);
 	}

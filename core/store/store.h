@@ -27,6 +27,14 @@ enum drip_store_mode {
 int drip_store_open(const char *state_dir, enum drip_store_mode mode, struct drip_store **ret,
 		    struct drip_error *err) DRIP_MUST_CHECK;
 void drip_store_close(struct drip_store *store); /* NULL is accepted */
+/* What is kept of dead letters and of the audit; 0: no limit, as after opening. */
+struct drip_store_retention {
+	int64_t letters_age_ms, letters_rows;
+	int64_t audit_age_ms, audit_rows;
+};
+
+/* In force from the next write on. Never waits for a write under way. */
+void drip_store_set_retention(struct drip_store *store, const struct drip_store_retention *r);
 /* (borrowed) until close. */
 const struct drip_durable *drip_store_durable(struct drip_store *store);
 /* Pid of the process that writes in `state_dir`, 0 where none does. */

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "lib/temp.h"
 #include "store/store.h"
 
@@ -332,6 +333,64 @@ TEST(dead_letters_are_kept_once)
 	count = 0;
 	CHECK_EQ_INT(drip_store_visit_letters(store, &all, count_letter, &count, &err), 0);
 	CHECK_EQ_INT(count, 1);
+	drip_store_close(store);
+}
+
+static void put_letters(struct drip_store *store, int first, int count, int64_t wall_us)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	const struct drip_durable *d = drip_store_durable(store);
+
+	for (int i = first; i < first + count; i++) {
+		char row[32];
+		struct drip_dead_letter l = {.pipeline = "p",
+					     .stage = "s",
+					     .table = "t",
+					     .code = "c.d",
+					     .reason = "r",
+					     .row_json = row,
+					     .schema_json = "{}",
+					     .op = 'i',
+					     .wall_us = wall_us};
+
+		snprintf(row, sizeof(row), "{\"id\":%d}", i);
+		REQUIRE_OK(d->dead_letter_put(d->self, &l, 1, &err), &err);
+	}
+}
+
+static int count_letters(struct drip_store *store)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_store_letters all = {0};
+	int count = 0;
+
+	CHECK_EQ_INT(drip_store_visit_letters(store, &all, count_letter, &count, &err), 0);
+	return count;
+}
+
+TEST(retention_drops_the_old_and_the_many)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_store *store = open_store(temp_dir());
+	struct drip_store_retention r = {0};
+	int64_t now = drip_clock_wall_us();
+
+	put_letters(store, 0, 10, 5);
+	CHECK_EQ_INT(count_letters(store), 10); /* no limit */
+	put_letters(store, 10, 10, now);
+	r.letters_age_ms = 3600000;
+	drip_store_set_retention(store, &r);
+	put_letters(store, 20, 1, now);
+	CHECK_EQ_INT(count_letters(store), 11);
+	r = (struct drip_store_retention){.letters_rows = 4, .audit_rows = 2};
+	drip_store_set_retention(store, &r);
+	put_letters(store, 21, 1, now);
+	CHECK_EQ_INT(count_letters(store), 4);
+	for (int i = 0; i < 5; i++) {
+		drip_store_set_retention(store, &r);
+		REQUIRE_OK(drip_store_audit(store, "a", "b", "c", "", &err), &err);
+	}
+	CHECK_EQ_INT(count_letters(store), 4);
 	drip_store_close(store);
 }
 
