@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A plugin that returns errors, for the end-to-end tests: the transform and the sink `faulty` pass
- * all they get, but for every `every`th call of process, or of commit. One thread an instance.
+ * all they get, but for every `every`th call of process, or of commit. One thread an instance. With
+ * `hangs` such a call does not return, whatever is asked of it.
  */
 #include <dripline/dripline.h>
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct faulty_config {
 	int64_t every;
-	bool retryable;
+	bool retryable, hangs;
 };
 
 struct faulty {
@@ -23,6 +25,8 @@ static const struct drip_option options[] = {
 	DRIP_OPTION(struct faulty_config, every, .help = "Fail at each call of this number.",
 		    .default_text = "1", .min = 1, .max = 1e9),
 	DRIP_OPTION(struct faulty_config, retryable, .help = "Say that trying again may help.",
+		    .default_text = "false"),
+	DRIP_OPTION(struct faulty_config, hangs, .help = "Do not return instead of failing.",
 		    .default_text = "false"),
 };
 
@@ -49,6 +53,9 @@ static int fail(struct faulty *f, struct drip_error *err)
 {
 	if (++f->calls % f->config->every != 0) {
 		return 0;
+	}
+	while (f->config->hangs) {
+		pause();
 	}
 	drip_error_set(err, -EIO, "faulty.failed", "failed at call %lld, as it was told",
 		       (long long)f->calls);

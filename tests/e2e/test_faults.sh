@@ -50,6 +50,23 @@ drip run "$dir/shop.yaml" --until caught-up
 check "a sink that fails each second commit is retried" $?
 check_copies "after the errors of plugins"
 
+# ---- a plugin that does not return
+cat >"$dir/stuck.yaml" <<-YAML
+	settings: {state: $dir/stuck}
+	pipeline: stuck
+	drain: 10ms
+	commit: {interval: 5ms}
+	source: {plugin: generate, rate: 100, columns: [{name: id, kind: sequence, key: true}]}
+	sinks: [{plugin: faulty, hangs: true}]
+YAML
+drip_start run "$dir/stuck.yaml"
+need wait_until 60 in_log .
+kill -TERM "$drip_pid"
+wait "$drip_pid"
+status=$?
+[ "$status" -eq 1 ] && in_log 'does not return'
+check "a sink that does not return is left behind by a stop (status $status)" $?
+
 # ---- a full disk
 fresh
 mkdir -p "$dir/small"
