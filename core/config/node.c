@@ -32,6 +32,20 @@ struct drip_node *drip_node_get(const struct drip_node *map, const char *key)
 	return pair != NULL ? pair->value : NULL;
 }
 
+/* Recursion ends: a tree is DRIP_YAML_DEPTH_MAX levels deep at most. */
+bool drip_node_is_broken(const struct drip_node *node)
+{
+	bool broken = node->kind == DRIP_NODE_SCALAR && node->broken;
+
+	for (size_t i = 0; node->kind == DRIP_NODE_SEQUENCE && i < node->count && !broken; i++) {
+		broken = drip_node_is_broken(node->items[i]);
+	}
+	for (size_t i = 0; node->kind == DRIP_NODE_MAP && i < node->count && !broken; i++) {
+		broken = drip_node_is_broken(node->pairs[i].value);
+	}
+	return broken;
+}
+
 bool drip_node_is_extension(const struct drip_node *key)
 {
 	return strncmp(key->text, "x-", 2) == 0;

@@ -71,6 +71,8 @@ struct drip_node *drip_node_get(const struct drip_node *map, const char *key);
 const struct drip_node_pair *drip_node_pair(const struct drip_node *map, const char *key);
 /* The place of "columns[2].name" under `map`; of the nearest value above it where it is absent. */
 struct drip_place drip_node_place(const struct drip_node *map, const char *path);
+/* True where a reference in it, or below it, could not be replaced. */
+bool drip_node_is_broken(const struct drip_node *node);
 /* True for keys that are ignored: x-... */
 bool drip_node_is_extension(const struct drip_node *key);
 /* "a map", "a list", "nothing", "a quoted string", "a value": for messages. */

@@ -155,7 +155,8 @@ int graph_bind(struct graph *g, enum drip_kind kind, const struct drip_node *nod
 	if (rc == 0 && *ret_component != NULL) {
 		rc = bind_component(g, kind, node, *ret_component, ret_config);
 	}
-	*ret_sound = rc == 0 && g->findings->errors == errors;
+	/* A value that could not be had is reported already, and its option is not set. */
+	*ret_sound = rc == 0 && g->findings->errors == errors && !drip_node_is_broken(node);
 	return rc;
 }
 
