@@ -218,6 +218,9 @@ static int dispatch(struct request *r, const char *verb, const char *const *rest
 	int status;
 
 	if (strcmp(verb, "list") == 0) {
+		if (count > 1) {
+			return complain("list takes one pipeline at most");
+		}
 		r->pipeline = count != 0 ? rest[0] : r->pipeline;
 		return list_letters(r, false);
 	}

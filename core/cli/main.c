@@ -27,8 +27,18 @@ static void print_usage(FILE *out)
 		     "configuration, 3 the environment\n");
 }
 
-static int print_version(void)
+static int too_many(const char *command, const char *argument)
 {
+	fprintf(stderr, "dripline %s: one argument too many: %s\n  hint: See `dripline help`.\n",
+		command, argument);
+	return DRIP_EXIT_INVALID;
+}
+
+static int print_version(int argc, char **argv)
+{
+	if (argc > 1) {
+		return too_many("version", argv[1]);
+	}
 	printf("dripline %s\nplugin ABI %d.%d\n", DRIP_SDK_VERSION, DRIP_ABI_MAJOR, DRIP_ABI_MINOR);
 	return DRIP_EXIT_OK;
 }
@@ -70,6 +80,9 @@ static int help(int argc, char **argv)
 		print_usage(stdout);
 		return DRIP_EXIT_OK;
 	}
+	if (argc > 2) {
+		return too_many("help", argv[2]);
+	}
 	command = drip_command_find(argv[1]);
 	if (command != NULL) {
 		return run_command(command, 2, arguments);
@@ -110,7 +123,7 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(argv[1], "version") == 0 || strcmp(argv[1], "--version") == 0 ||
 	    strcmp(argv[1], "-V") == 0) {
-		return finish(print_version());
+		return finish(print_version(argc - 1, argv + 1));
 	}
 	command = drip_command_find(argv[1]);
 	if (command == NULL) {

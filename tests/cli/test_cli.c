@@ -64,6 +64,10 @@ TEST(mistakes_exit_with_2)
 	CHECK_CONTAINS(p.output, "Allowed: text json.");
 	CHECK_EQ_INT(program_run(&p, NULL, ARGS("status", "--format")), 2);
 	CHECK_EQ_INT(program_run(&p, NULL, ARGS("status", "a", "b")), 2);
+	CHECK_EQ_INT(program_run(&p, NULL, ARGS("version", "x")), 2);
+	CHECK_CONTAINS(p.output, "dripline version: one argument too many: x");
+	CHECK_EQ_INT(program_run(&p, NULL, ARGS("help", "run", "x")), 2);
+	CHECK_EQ_INT(program_run(&p, NULL, ARGS("dlq", "list", "a", "b")), 2);
 	CHECK_EQ_INT(program_run(&p, NULL, ARGS("run")), 2);
 	CHECK_EQ_INT(program_run(&p, NULL, ARGS("tap", "p", "--limit", "many")), 2);
 	CHECK_EQ_INT(program_run(&p, NULL, ARGS("checkpoint", "erase", "p")), 2);
