@@ -208,7 +208,9 @@ uint32_t drip_my_random_server_id(void);
 /* The start of the first file that the server has. */
 int drip_my_first_place(MYSQL *m, struct drip_my_position *p,
 			struct drip_error *err) DRIP_MUST_CHECK;
-/* Applies a statement of the log. */
+/* The error for a statement in place of rows. */
+int drip_my_refuse_statement(struct drip_error *err, const char *word);
+/* Applies a statement of the log; one that changes rows is refused. */
 int drip_my_stream_ddl(struct drip_my_source *s, const struct drip_my_query *q,
 		       struct drip_error *err) DRIP_MUST_CHECK;
 

@@ -248,6 +248,8 @@ static int dispatch(struct drip_my_source *s, const struct drip_my_event *e, str
 		break;
 	case DRIP_MY_EVENT_PARTIAL_UPDATE:
 		return partial_json(err);
+	case DRIP_MY_EVENT_EXECUTE_LOAD:
+		return drip_my_refuse_statement(err, "load data");
 	case DRIP_MY_EVENT_PAYLOAD:
 	case DRIP_MY_EVENT_START_ENCRYPTION:
 		return drip_error_set(err, -ENOTSUP, "mysql.event_unsupported",

@@ -3,6 +3,7 @@
 #include "source.h"
 
 #include "ddl.h"
+#include "lex.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -169,6 +170,80 @@ static int on_ddl(void *user, const struct drip_my_ddl_event *e, struct drip_err
 	}
 }
 
+static bool reads_database(const struct drip_my_source *s, const char *name)
+{
+	for (size_t i = 0; i < DRIP_COUNT(s->catalog.buckets); i++) {
+		for (const struct drip_my_entry *e = s->catalog.buckets[i]; e != NULL;
+		     e = e->next) {
+			if (strcmp(e->database, name) == 0) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* Does the statement work in, or name, a database of which tables are read? */
+static bool may_change_wanted(const struct drip_my_source *s,
+			      const struct drip_my_ddl_statement *st, struct drip_my_lex l)
+{
+	bool found = reads_database(s, st->database);
+
+	while (l.kind != DRIP_MY_END && !found) {
+		char *name = drip_my_lex_is_name(&l) ? drip_my_lex_take(&l) : NULL;
+
+		if (name == NULL) {
+			drip_my_lex_next(&l);
+		} else if (drip_my_lex_is(&l, ".")) {
+			found = reads_database(s, name);
+		}
+		free(name);
+	}
+	return found;
+}
+
+/*
+ * A session with binlog_format STATEMENT or MIXED logs what it said instead of the rows. What that
+ * did to which tables, with triggers and views, only the server knows.
+ */
+static int refuse_dml(const struct drip_my_source *s, const struct drip_my_ddl_statement *st,
+		      struct drip_error *err)
+{
+	static const char *const words[] = {"insert", "update", "delete", "replace", "load",
+					    "call",   "do",     "select", "with",    "values"};
+	struct drip_my_lex l;
+	size_t i = 0;
+
+	drip_my_lex_init(&l, st->sql, st->size);
+	l.ansi_quotes = st->ansi_quotes;
+	l.no_backslash = st->no_backslash;
+	while (drip_my_lex_is(&l, "set") || drip_my_lex_is(&l, "(")) { /* SET STATEMENT .. FOR */
+		if (drip_my_lex_accept(&l, "(")) {
+			continue;
+		}
+		while (l.kind != DRIP_MY_END && !drip_my_lex_accept(&l, "for")) {
+			drip_my_lex_skip(&l);
+		}
+	}
+	while (i < DRIP_COUNT(words) && !drip_my_lex_is(&l, words[i])) {
+		i++;
+	}
+	if (i == DRIP_COUNT(words) || !may_change_wanted(s, st, l)) {
+		return 0;
+	}
+	return drip_my_refuse_statement(err, words[i]);
+}
+
+int drip_my_refuse_statement(struct drip_error *err, const char *word)
+{
+	drip_error_set(err, -ENOTSUP, "mysql.binlog_format",
+		       "the log holds a statement (%s) instead of the rows that it changed", word);
+	drip_error_hint(err, "A session had another binlog_format than ROW. Forbid that on the "
+			     "server, then reset the checkpoint of the pipeline to take a new "
+			     "snapshot.");
+	return -ENOTSUP;
+}
+
 int drip_my_stream_ddl(struct drip_my_source *s, const struct drip_my_query *q,
 		       struct drip_error *err)
 {
@@ -200,7 +275,10 @@ int drip_my_stream_ddl(struct drip_my_source *s, const struct drip_my_query *q,
 			st.size = strlen(text);
 		}
 	}
-	rc = drip_my_ddl_apply(&s->catalog, &st, on_ddl, s, err);
+	rc = refuse_dml(s, &st, err);
+	if (rc == 0) {
+		rc = drip_my_ddl_apply(&s->catalog, &st, on_ddl, s, err);
+	}
 	free(text);
 	return rc != 0 ? rc : drip_my_store_catalog(s, err);
 }

@@ -119,6 +119,41 @@ TEST(rows_that_cannot_be_read_stop_the_stream)
 		"mysql.charset_unsupported");
 }
 
+TEST(statements_in_place_of_rows_stop_the_stream)
+{
+	static const char *const statements[] = {
+		"INSERT INTO a VALUES (2,'y')",
+		"UPDATE a SET v = 'y'",
+		"DELETE FROM a",
+		"REPLACE INTO t.a VALUES (1,'y')",
+		"SET STATEMENT max_statement_time = 5 FOR UPDATE a SET v = 'z'",
+		"USE mysql; /* far */ UPDATE `t`.`a` SET v = 'y'; USE t",
+		"CREATE TRIGGER x AFTER INSERT ON a FOR EACH ROW SET @x = 1; INSERT a VALUES "
+		"(3,'y')",
+	};
+	char text[400];
+
+	fresh_t();
+	for (size_t i = 0; i < DRIP_COUNT(statements); i++) {
+		snprintf(text, sizeof(text),
+			 "SET SESSION binlog_format = STATEMENT; %s; SET SESSION binlog_format = "
+			 "ROW",
+			 statements[i]);
+		CHECK_EQ_STR(stream_error(text), "mysql.binlog_format");
+		fresh_t();
+	}
+	sql("DROP DATABASE IF EXISTS other; CREATE DATABASE other; CREATE TABLE other.b (id INT)");
+	CHECK_EQ_STR(stream_error("SET SESSION binlog_format = STATEMENT; USE other; INSERT INTO b "
+				  "VALUES (1); USE t; SET SESSION binlog_format = ROW"),
+		     "");
+	/* what is no table of anybody else, and what is given in rows all the same */
+	CHECK_EQ_STR(
+		stream_error("CREATE TEMPORARY TABLE y (id INT); INSERT INTO y VALUES (1); "
+			     "CREATE TABLE s AS SELECT * FROM a; CREATE VIEW w AS SELECT 1; "
+			     "CREATE SEQUENCE q; DO NEXTVAL(q); SELECT NEXTVAL(q); DROP TABLE y"),
+		"");
+}
+
 static unsigned logs_count(void)
 {
 	MYSQL_RES *res;
