@@ -7,7 +7,6 @@
 #include "feature_set.h"
 
 #include <dripline/descriptor.h>
-#include <dripline/plugin.h>
 #include <dripline/rowset.h>
 #include <errno.h>
 #include <math.h>
@@ -118,6 +117,57 @@ int drip_features_create(const struct drip_schema *schema, struct drip_features 
 		return rc;
 	}
 	*ret = f;
+	return 0;
+}
+
+static int predictions_schema(const struct drip_column *columns, uint32_t count,
+			      enum drip_class classification, struct drip_schema **ret,
+			      struct drip_error *err)
+{
+	struct drip_schema_builder b;
+
+	drip_schema_builder_init(&b, "", "predictions");
+	for (uint32_t i = 0; i < count; i++) {
+		struct drip_column column = columns[i];
+
+		column.classification = classification;
+		drip_schema_builder_add(&b, &column);
+	}
+	return drip_schema_builder_build(&b, ret, err);
+}
+
+int drip_features_negotiate(const struct drip_schema *input, const struct drip_column *columns,
+			    uint32_t count, struct drip_negotiated *ret, struct drip_error *err)
+{
+	enum drip_class highest = DRIP_CLASS_PUBLIC;
+	struct drip_lineage_edge *edges;
+	struct drip_features *f;
+	int rc = drip_features_create(input, &f, err);
+
+	if (rc < 0) {
+		return rc;
+	}
+	drip_features_destroy(f);
+	edges = calloc((size_t)count * input->columns_count, sizeof(*edges));
+	if (edges == NULL) {
+		return drip_error_nomem(err, count * input->columns_count * sizeof(*edges));
+	}
+	for (uint32_t in = 0; in < input->columns_count; in++) {
+		enum drip_class c = drip_schema_column(input, in)->classification;
+
+		highest = c > highest ? c : highest;
+		for (uint32_t out = 0; out < count; out++) {
+			edges[out * input->columns_count + in] = (struct drip_lineage_edge){
+				.output = out, .input = in, .kind = DRIP_LINEAGE_TRANSFORMATION};
+		}
+	}
+	rc = predictions_schema(columns, count, highest, &ret->output, err);
+	if (rc < 0) {
+		free(edges);
+		return rc;
+	}
+	ret->edges = edges;
+	ret->edges_count = count * input->columns_count;
 	return 0;
 }
 

@@ -2,7 +2,6 @@
 /* Reading training data into one frame of doubles. One thread a frame. */
 #include "feature_set.h"
 
-#include <dripline/plugin.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>

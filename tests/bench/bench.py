@@ -241,6 +241,13 @@ class Bench:
         self.idle_rss("blackhole", source, "{plugin: blackhole}", 60)
         self.idle_rss("warehouse", source, "{plugin: warehouse, connection: dwh, mode: mirror}", 60)
 
+    def part_iforest(self):
+        done = subprocess.run([os.path.join(self.build, "tests", "bench", "iforest")],
+                              stdout=subprocess.PIPE, check=True, text=True)
+        figures = json.loads(done.stdout)
+        self.add("iforest_100_trees_batch", figures["rows_per_s"], "rows/s", 1e6, "the target")
+        self.add("iforest_100_trees_one_row_p99", figures["row_p99_us"], "us", 15, "the target")
+
 
 def main():
     parser = argparse.ArgumentParser()
@@ -248,7 +255,7 @@ def main():
     parser.add_argument("output")
     parser.add_argument("--rows", type=int, default=int(ENV.get("BENCH_ROWS", "2000000")))
     parser.add_argument("--runs", type=int, default=int(ENV.get("BENCH_RUNS", "3")))
-    parser.add_argument("--only", default=ENV.get("BENCH_ONLY", "generate,mysql,idle"))
+    parser.add_argument("--only", default=ENV.get("BENCH_ONLY", "generate,mysql,idle,iforest"))
     bench = Bench(parser.parse_args())
     try:
         for part in parser.parse_args().only.split(","):

@@ -8,7 +8,7 @@
 #ifndef DRIPLINE_FEATURES_H
 #define DRIPLINE_FEATURES_H
 
-#include <dripline/model.h>
+#include <dripline/plugin.h>
 #include <dripline/text.h>
 
 #ifdef __cplusplus
@@ -28,6 +28,13 @@ struct drip_features;
 int drip_features_create(const struct drip_schema *schema, struct drip_features **ret,
 			 struct drip_error *err) DRIP_MUST_CHECK;
 void drip_features_destroy(struct drip_features *f); /* NULL is accepted */
+/*
+ * What a model's negotiate does: that `input` makes features, and a table `predictions` of
+ * `columns`, each made from all features, with the highest class among them.
+ */
+int drip_features_negotiate(const struct drip_schema *input, const struct drip_column *columns,
+			    uint32_t count, struct drip_negotiated *ret,
+			    struct drip_error *err) DRIP_MUST_CHECK;
 /* (borrowed) until destroy. */
 const struct drip_model_feature *drip_features_list(const struct drip_features *f,
 						    uint32_t *ret_count);
