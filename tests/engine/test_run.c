@@ -505,7 +505,7 @@ TEST(queues_are_bounded_in_bytes)
 	struct bench b;
 	size_t count;
 
-	fake_source_init(&s, 200000);
+	fake_source_init(&s, 50000);
 	s.batch_rows = s.transaction_rows = 100;
 	fake_sink_init(&k);
 	fake_sink_block(&k, true);
@@ -532,7 +532,7 @@ TEST(queues_are_bounded_in_bytes)
 	drip_engine_stats_free(stats, count);
 	fake_sink_block(&k, false);
 	bench_until_state(&b, "p", DRIP_PIPELINE_FINISHED);
-	CHECK(fake_sink_holds(&k, 200000));
+	CHECK(fake_sink_holds(&k, 50000));
 	bench_stop(&b);
 	fake_sink_finish(&k);
 	fake_source_finish(&s);
