@@ -95,6 +95,11 @@ static const struct drip_sql_dialect dialects[] = {
 	 .type_name = redshift_type},
 };
 
+const struct drip_sql_dialect *drip_cli_dialect(const char *name)
+{
+	return &dialects[strcmp(name, "redshift") == 0];
+}
+
 /* ---- statements ---- */
 
 static void put_comment(struct drip_text *t, const char *what, const char *table,
@@ -178,7 +183,7 @@ static int put_catalog(struct drip_text *t, const struct drip_sql_dialect *diale
 
 static int print_ddl(const struct drip_document *document, const char *name)
 {
-	const struct drip_sql_dialect *dialect = &dialects[strcmp(name, "redshift") == 0];
+	const struct drip_sql_dialect *dialect = drip_cli_dialect(name);
 	struct drip_error err = DRIP_ERROR_INIT;
 	struct drip_text t = {0};
 	int rc = put_catalog(&t, dialect, &document->catalog, &err);

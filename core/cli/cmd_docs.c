@@ -254,13 +254,15 @@ static void write_configuration(struct docs *d)
 			      "are in [plugins.md](plugins.md). What the tables call a list of "
 			      "maps is one map here: `commit: {interval: 5s}`.\n");
 	table_markdown("File",
-		       "Besides these: `settings`, `tables`, `connections`, `services`, `source`, "
+		       "Besides these: `settings`, `tables`, `roles`, `connections`, `services`, "
+		       "`source`, "
 		       "`feed`, `transforms`, `sinks`.",
 		       graph_file_table(), &out);
 	table_markdown("Settings", "Under `settings`, in one of the files.", graph_settings_table(),
 		       &out);
 	table_markdown("Tables", "Under `tables`, by `schema.table`: the catalog of the warehouse.",
 		       graph_declared_table(), &out);
+	table_markdown("Roles", "Under `roles`, by name: the policy.", graph_role_table(), &out);
 	table_markdown("Stages",
 		       "Beside the options of the plugin. `only` is for feeds, transforms and "
 		       "sinks, `input` for transforms and sinks, `clearance` for sinks; "

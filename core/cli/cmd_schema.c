@@ -160,15 +160,14 @@ static void put_named(struct drip_json *j, const char *section, const char *kind
 	drip_json_end_object(j);
 }
 
-/* A map of "schema.table" to a declared table. */
-static void put_tables(struct drip_json *j)
+/* A map of names to maps of these options. */
+static void put_maps(struct drip_json *j, const char *section, const char *what,
+		     struct graph_table table)
 {
-	struct graph_table table = graph_declared_table();
-
-	drip_json_key(j, "tables");
+	drip_json_key(j, section);
 	drip_json_begin_object(j);
 	drip_json_put_string(j, "type", "object");
-	drip_json_put_string(j, "description", "Tables of the warehouse, by schema.table.");
+	drip_json_put_string(j, "description", what);
 	drip_json_key(j, "patternProperties");
 	drip_json_raw(j, "{\"^x-\": true}");
 	drip_json_key(j, "additionalProperties");
@@ -234,7 +233,8 @@ static void put_file(struct drip_json *j, struct drip_registry *registry)
 	drip_json_begin_object(j);
 	drip_schema_put_properties(j, file.options, file.count, NULL);
 	put_settings(j);
-	put_tables(j);
+	put_maps(j, "tables", "Tables of the warehouse, by schema.table.", graph_declared_table());
+	put_maps(j, "roles", "The policy: what each role may see.", graph_role_table());
 	put_named(j, "connections", "connection", "Shared handles to outside systems, by name.");
 	put_named(j, "services", "service", "Services of the process, by name.");
 	put_single(j, "source", "source");

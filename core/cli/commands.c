@@ -166,6 +166,19 @@ const struct drip_command drip_commands[] = {
 		 "columns\n"
 		 "  --format FORMAT      text or json\n"
 		 "  --yes                do not ask before dropping\n"},
+	{.name = "policy",
+	 .run = drip_cmd_policy,
+	 .usage = "dripline policy compile|show PATH... [options]",
+	 .summary = "print what the roles of the policy may see",
+	 .help = "`compile` prints SQL: for DuckDB the views of each role, as the guard makes "
+		 "them\n"
+		 "by itself; for Redshift roles, column grants, masking policies and row filters.\n"
+		 "`show` prints for each role the columns that it sees, and which of them "
+		 "masked.\n\n"
+		 "  --dialect NAME       duckdb (default) or redshift\n"
+		 "  --database NAME      of DuckDB's views: what the warehouse is attached as "
+		 "(default warehouse)\n"
+		 "  --role NAME          this role only\n" PLUGIN_HELP},
 	{.name = NULL},
 };
 

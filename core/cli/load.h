@@ -27,4 +27,7 @@ struct drip_cli_load {
 int drip_cli_load(struct drip_cli_load *load);
 void drip_cli_load_finish(struct drip_cli_load *load);
 
+/* "duckdb" or "redshift", for statements that are printed; cmd_ddl.c. */
+const struct drip_sql_dialect *drip_cli_dialect(const char *name);
+
 #endif

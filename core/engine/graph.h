@@ -9,6 +9,7 @@
 
 #include "base/findings.h"
 #include "engine/catalog.h"
+#include "engine/policy.h"
 #include "plugin/registry.h"
 #include <dripline/dripline.h>
 
@@ -95,6 +96,7 @@ struct drip_document {
 	struct drip_pipeline_spec *pipelines;
 	size_t pipelines_count;
 	struct drip_catalog catalog;
+	struct drip_policy policy;
 	void *arena;        /* private */
 	size_t files_count; /* of files read, those that could not be parsed too */
 };

@@ -351,6 +351,7 @@ static int build(struct graph *g)
 		    : build_section(g, DRIP_KIND_SERVICE, "services", &d->services,
 				    &d->services_count, &g->services);
 	rc = rc < 0 ? rc : graph_build_catalog(g);
+	rc = rc < 0 ? rc : graph_build_policy(g);
 	rc = rc < 0 ? rc : graph_build_pipelines(g);
 	if (rc < 0) {
 		return rc;

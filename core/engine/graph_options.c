@@ -101,6 +101,46 @@ static const struct drip_option retention_options[] = {
 };
 #undef RETENTION
 
+static const struct drip_enum_value masked_values[] = {
+	{.name = "none", .value = -1, .help = "Columns above the clearance are left out."},
+	{.name = "internal", .value = DRIP_CLASS_INTERNAL},
+	{.name = "confidential", .value = DRIP_CLASS_CONFIDENTIAL},
+	{.name = "restricted", .value = DRIP_CLASS_RESTRICTED},
+	{.name = NULL},
+};
+
+static const struct drip_option grant_options[] = {
+	DRIP_OPTION(struct graph_grant_config, tables,
+		    .help = "Patterns of schema.table, with * and ?. The first grant that names a "
+			    "table counts.",
+		    .flags = DRIP_OPTION_REQUIRED, .example = "dw.*"),
+	DRIP_OPTION(struct graph_grant_config, clearance,
+		    .help = "Columns up to this class are shown as they are; never restricted "
+			    "ones.",
+		    .default_text = "internal", .values = class_values),
+	DRIP_OPTION(struct graph_grant_config, masked,
+		    .help = "Columns above the clearance, up to this class, are shown masked; all "
+			    "others are left out.",
+		    .default_text = "none", .values = masked_values),
+	DRIP_OPTION(struct graph_grant_config, filter,
+		    .help = "Condition that rows must meet to be seen.", .flags = DRIP_OPTION_SQL,
+		    .example = "store_key IN (1, 2)"),
+};
+
+static const struct drip_option role_options[] = {
+	DRIP_OPTION(struct graph_role_config, description, .help = "Who has the role."),
+	DRIP_OPTION(struct graph_role_config, grants,
+		    .help = "What it sees of the declared tables; nothing else is seen.",
+		    .children = grant_options, .children_count = DRIP_COUNT(grant_options),
+		    .child_size = sizeof(struct graph_grant_config)),
+	DRIP_OPTION(struct graph_role_config, named,
+		    .help = "Names of people, as of their keys, who see in full what the role sees "
+			    "masked."),
+	DRIP_OPTION(struct graph_role_config, routes,
+		    .help = "What it may call of the service api: query, dashboard, churn, fraud.",
+		    .example = "[query, dashboard]"),
+};
+
 static const struct drip_option settings_options[] = {
 	DRIP_OPTION(struct graph_settings_config, state,
 		    .help = "Folder of the store, the plugin cache and the folders of instances. "
@@ -209,9 +249,9 @@ static const struct drip_option stage_options[] = {
 #define FEED_KEYS      5
 #define TRANSFORM_KEYS 6
 
-const char *const graph_section_names[] = {"settings",   "tables", "connections",
-					   "services",   "source", "feed",
-					   "transforms", "sinks",  NULL};
+const char *const graph_section_names[] = {"settings", "tables", "roles", "connections",
+					   "services", "source", "feed",  "transforms",
+					   "sinks",    NULL};
 
 struct graph_table graph_file_table(void)
 {
@@ -226,6 +266,11 @@ struct graph_table graph_settings_table(void)
 struct graph_table graph_declared_table(void)
 {
 	return (struct graph_table){table_options, DRIP_COUNT(table_options)};
+}
+
+struct graph_table graph_role_table(void)
+{
+	return (struct graph_table){role_options, DRIP_COUNT(role_options)};
 }
 
 const char *graph_pii_name(int value)

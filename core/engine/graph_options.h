@@ -54,6 +54,19 @@ struct graph_column_config {
 	struct drip_enum pii;
 };
 
+/* One of `roles`, and one of its grants. */
+struct graph_role_config {
+	const char *description;
+	struct drip_strings named, routes;
+	struct drip_objects grants;
+};
+
+struct graph_grant_config {
+	struct drip_strings tables;
+	struct drip_enum clearance, masked;
+	const char *filter;
+};
+
 struct graph_retry_config {
 	int64_t attempts;
 	struct drip_duration initial, max;
@@ -76,6 +89,7 @@ struct graph_table graph_file_table(void);
 struct graph_table graph_settings_table(void);
 /* Of one declared table of the warehouse. */
 struct graph_table graph_declared_table(void);
+struct graph_table graph_role_table(void);
 /* The kinds of personal data by their value; NULL for 0. */
 const char *graph_pii_name(int value);
 /* The keys that the engine owns of a component of this kind, `plugin` first. */

@@ -76,6 +76,8 @@ int graph_load_path(struct graph *g, const char *path) DRIP_MUST_CHECK;
 int graph_build_pipelines(struct graph *g) DRIP_MUST_CHECK;
 /* The document's catalog, from `tables` of all files. */
 int graph_build_catalog(struct graph *g) DRIP_MUST_CHECK;
+/* The document's policy, from `roles` of all files; after the catalog. */
+int graph_build_policy(struct graph *g) DRIP_MUST_CHECK;
 void graph_finish_catalog(struct drip_catalog *catalog);
 /* References between connections, and of stages and services to them. */
 void graph_check_references(struct graph *g);

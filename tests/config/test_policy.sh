@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+# The SQL that the policy is compiled to: DuckDB takes it and masks by it; Redshift's has what it must.
+# usage: test_policy.sh DRIPLINE DUCKSQL ROOT
+set -eu
+dripline=$1 ducksql=$2 root=$3
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+fail() { echo "$*"; exit 1; }
+
+cat >"$dir/p.yaml" <<'Y'
+tables:
+  dw.people:
+    columns:
+      - {name: id, type: int64}
+      - {name: phone, type: utf8, nullable: true, class: restricted, pii: phone}
+      - {name: email, type: utf8, nullable: true, class: restricted, pii: email}
+      - {name: born, type: date, nullable: true, class: confidential, pii: birthdate}
+      - {name: first, type: utf8, nullable: true, class: confidential, pii: name}
+      - {name: salary, type: "decimal(12,2)", nullable: true, class: restricted}
+roles:
+  clerk:
+    description: Clerks
+    named: [alice]
+    grants: [{tables: dw.people, masked: restricted, filter: id < 10}]
+  guest:
+    grants: [{tables: "dw.*", clearance: public}]
+  reader:
+    grants: [{tables: "dw.*"}]
+Y
+"$dripline" policy compile "$dir/p.yaml" --role clerk --database memory >"$dir/duckdb.sql"
+"$dripline" ddl "$dir/p.yaml" >"$dir/ddl.sql"
+echo "INSERT INTO dw.people VALUES (1, '+12125550199', 'ann@example.com', '1990-05-06', 'Ann', 12.5), (2, '123', '@', NULL, NULL, NULL), (11, NULL, NULL, NULL, NULL, NULL);" >"$dir/rows.sql"
+got=$("$ducksql" --execute ":memory:" "$(cat "$dir/ddl.sql" "$dir/rows.sql" "$dir/duckdb.sql")
+COPY (FROM drip_role_clerk.dw.people ORDER BY id) TO '$dir/masked.csv';
+COPY (FROM drip_role_clerk__named.dw.people ORDER BY id) TO '$dir/named.csv';" 2>&1) || fail "$got"
+printf '%s\n' id,phone,email,born,first,salary '1,***0199,a***@example.com,1990-01-01,A***,' '2,***,***,,,' >"$dir/want.csv"
+cmp "$dir/want.csv" "$dir/masked.csv" || fail "$(cat "$dir/masked.csv")"
+grep -q '^1,+12125550199,ann@example.com,1990-05-06,Ann,12.50$' "$dir/named.csv" || fail "$(cat "$dir/named.csv")"
+
+"$dripline" policy compile "$dir/p.yaml" --dialect redshift >"$dir/redshift.sql"
+has() { grep -qF -- "$1" "$dir/redshift.sql" || fail "missing: $1"; }
+has 'CREATE ROLE clerk;'
+has 'GRANT USAGE ON SCHEMA dw TO ROLE clerk;'
+has 'GRANT SELECT ("id", "phone", "email", "born", "first", "salary") ON dw.people TO ROLE clerk;'
+has 'GRANT SELECT ("id") ON dw.people TO ROLE reader;'
+has 'CREATE MASKING POLICY IF NOT EXISTS dripline_phone_varchar_65535 WITH (value VARCHAR(65535)) USING (CAST('
+has 'ATTACH MASKING POLICY dripline_phone_varchar_65535 ON dw.people ("phone") TO ROLE clerk PRIORITY 10;'
+has 'ATTACH MASKING POLICY dripline_show_varchar_65535 ON dw.people ("phone") TO "alice" PRIORITY 100;'
+has 'CREATE RLS POLICY dripline_rows_clerk_dw_people USING (id < 10);'
+has 'CREATE RLS POLICY dripline_rows_reader_dw_people USING (1 = 1);'
+! grep -q '^GRANT SELECT.*TO ROLE guest' "$dir/redshift.sql" || fail "guest sees something"
+
+"$dripline" policy show "$dir/p.yaml" --role clerk >"$dir/show"
+grep -qF '  dw.people (rows filtered): id, phone*, email*, born*, first*, salary*' "$dir/show" || fail "$(cat "$dir/show")"
+status=0
+"$dripline" policy show "$dir/p.yaml" --role nobody 2>"$dir/err" || status=$?
+[ "$status" = 2 ] && grep -q 'policy.unknown_role' "$dir/err"
+status=0
+"$dripline" policy compile "$root/tests/config/cases/roles_bad.yaml" >"$dir/out" 2>"$dir/err" || status=$?
+[ "$status" = 2 ] && [ ! -s "$dir/out" ]
