@@ -375,3 +375,18 @@ int drip_builder_build(struct drip_builder *b, struct drip_batch **ret_batch,
 	reset_rows(b);
 	return rc;
 }
+
+int drip_column_count_up(enum drip_type type, int64_t first, int64_t step, int64_t rows,
+			 struct ArrowArray *ret, struct drip_error *err)
+{
+	struct drip_column_builder b;
+	int rc = drip_column_builder_init(&b, type, rows, err);
+
+	if (rc != 0) {
+		return rc;
+	}
+	for (int64_t i = 0; i < rows; i++) {
+		drip_append_i64(&b, first + i * step);
+	}
+	return drip_column_builder_build(&b, ret, err);
+}

@@ -240,3 +240,38 @@ int drip_batch_take(const struct drip_batch *from, const int64_t *rows, int64_t 
 	}
 	return rc;
 }
+
+int drip_batch_keep_ops(const struct drip_batch *from, bool (*keeps)(enum drip_op op, void *data),
+			void *data, struct drip_batch **ret_batch, int64_t *ret_left,
+			struct drip_error *err)
+{
+	int64_t *rows, kept = 0;
+	int rc;
+
+	*ret_batch = NULL;
+	*ret_left = 0;
+	if (from->ops == NULL) {
+		bool all = from->rows > 0 && keeps(from->op, data);
+
+		*ret_batch = all ? drip_batch_ref(from) : NULL;
+		*ret_left = all ? 0 : from->rows;
+		return 0;
+	}
+	rows = malloc(((size_t)from->rows + 1) * sizeof(*rows));
+	if (rows == NULL) {
+		return drip_error_nomem(err, (size_t)from->rows * sizeof(*rows));
+	}
+	for (int64_t i = 0; i < from->rows; i++) {
+		rows[kept] = i;
+		kept += keeps(drip_batch_op(from, i), data);
+	}
+	*ret_left = from->rows - kept;
+	if (*ret_left == 0 && kept > 0) {
+		*ret_batch = drip_batch_ref(from);
+		rc = 0;
+	} else {
+		rc = kept > 0 ? drip_batch_take(from, rows, kept, ret_batch, err) : 0;
+	}
+	free(rows);
+	return rc;
+}

@@ -384,4 +384,46 @@ TEST(fixed_values_of_any_width)
 	array.release(&array);
 }
 
+static bool is_op(enum drip_op op, void *data)
+{
+	return op == *(const enum drip_op *)data;
+}
+
+TEST(keeps_rows_by_op)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_schema *s = drip_test_schema("t", "id int64 key");
+	struct drip_batch *mixed = drip_test_batch(s, "i|1\nd|2\ni|3\n");
+	struct drip_batch *same = drip_test_batch(s, "i|1\ni|2\n"), *kept = NULL;
+	enum drip_op op = DRIP_OP_INSERT;
+	int64_t left = -1;
+
+	REQUIRE_OK(drip_batch_keep_ops(mixed, is_op, &op, &kept, &left, &err), &err);
+	CHECK_EQ_INT(kept->rows, 2);
+	CHECK_EQ_INT(left, 1);
+	drip_batch_unref(kept);
+	REQUIRE_OK(drip_batch_keep_ops(same, is_op, &op, &kept, &left, &err), &err);
+	CHECK(kept == same && left == 0);
+	drip_batch_unref(kept);
+	op = DRIP_OP_BEFORE;
+	REQUIRE_OK(drip_batch_keep_ops(same, is_op, &op, &kept, &left, &err), &err);
+	CHECK(kept == NULL && left == 2);
+	REQUIRE_OK(drip_batch_keep_ops(mixed, is_op, &op, &kept, &left, &err), &err);
+	CHECK(kept == NULL && left == 3);
+	drip_batch_unref(mixed);
+	drip_batch_unref(same);
+	drip_schema_unref(s);
+}
+
+TEST(counts_up)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct ArrowArray column;
+
+	REQUIRE_OK(drip_column_count_up(DRIP_TYPE_INT64, 5, 2, 3, &column, &err), &err);
+	CHECK_EQ_INT(column.length, 3);
+	CHECK_EQ_INT(((const int64_t *)column.buffers[1])[2], 9);
+	column.release(&column);
+}
+
 TEST_MAIN()

@@ -282,50 +282,25 @@ static int open_group(struct lake *l, struct lake_group *g, struct drip_error *e
 				   &g->ingest, err);
 }
 
+static bool keeps(enum drip_op op, void *data)
+{
+	const struct lake *l = data;
+
+	return l->config->changes || (op != DRIP_OP_DELETE && op != DRIP_OP_BEFORE);
+}
+
 /* (gives) the rows that go in; NULL where none do. Without `changes` deletes and the rows before
  * updates are left out. */
 static int select_rows(struct lake *l, const struct drip_batch *batch, struct drip_batch **ret,
 		       struct drip_error *err)
 {
-	int64_t *rows, kept = 0;
-	int rc;
+	int64_t left;
+	int rc = drip_batch_keep_ops(batch, keeps, l, ret, &left, err);
 
-	*ret = NULL;
-	rows = malloc(((size_t)batch->rows + 1) * sizeof(*rows));
-	if (rows == NULL) {
-		return drip_error_nomem(err, (size_t)batch->rows * sizeof(*rows));
+	if (rc == 0 && left > 0) {
+		l->ctx->host->filtered(l->ctx, left);
 	}
-	for (int64_t i = 0; i < batch->rows; i++) {
-		enum drip_op op = drip_batch_op(batch, i);
-
-		if (l->config->changes || (op != DRIP_OP_DELETE && op != DRIP_OP_BEFORE)) {
-			rows[kept++] = i;
-		}
-	}
-	if (kept == batch->rows) {
-		*ret = drip_batch_ref(batch);
-		rc = 0;
-	} else {
-		l->ctx->host->filtered(l->ctx, batch->rows - kept);
-		rc = kept > 0 ? drip_batch_take(batch, rows, kept, ret, err) : 0;
-	}
-	free(rows);
 	return rc;
-}
-
-static int number_column(enum drip_type type, int64_t first, int64_t step, int64_t rows,
-			 struct ArrowArray *ret, struct drip_error *err)
-{
-	struct drip_column_builder b;
-	int rc = drip_column_builder_init(&b, type, rows, err);
-
-	if (rc != 0) {
-		return rc;
-	}
-	for (int64_t i = 0; i < rows; i++) {
-		drip_append_i64(&b, first + i * step);
-	}
-	return drip_column_builder_build(&b, ret, err);
 }
 
 /* (gives) `batch` with sequence and commit time behind. */
@@ -344,13 +319,13 @@ static int extend(struct lake *l, const struct lake_group *g, const struct drip_
 		i += rc == 0;
 	}
 	if (rc == 0) {
-		rc = number_column(DRIP_TYPE_INT64, l->next.sequence, 1, batch->rows, &columns[i],
-				   err);
+		rc = drip_column_count_up(DRIP_TYPE_INT64, l->next.sequence, 1, batch->rows,
+					  &columns[i], err);
 		i += rc == 0;
 	}
 	if (rc == 0) {
-		rc = number_column(DRIP_TYPE_TIMESTAMP_UTC, commit_time(l, batch), 0, batch->rows,
-				   &columns[i], err);
+		rc = drip_column_count_up(DRIP_TYPE_TIMESTAMP_UTC, commit_time(l, batch), 0,
+					  batch->rows, &columns[i], err);
 		i += rc == 0;
 	}
 	if (rc == 0) {

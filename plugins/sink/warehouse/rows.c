@@ -156,8 +156,10 @@ static int resolve(struct wh *wh, const struct drip_schema *schema, struct wh_so
 
 /* ---- batches ---- */
 
-static bool keeps(enum wh_mode mode, enum drip_op op)
+static bool keeps(enum drip_op op, void *data)
 {
+	enum wh_mode mode = *(const enum wh_mode *)data;
+
 	if (mode == WH_CHANGELOG) {
 		return true;
 	}
@@ -172,55 +174,17 @@ static bool is_first_load(const struct drip_batch *batch)
 	return batch->snapshot && batch->ops == NULL && batch->op == DRIP_OP_READ;
 }
 
-/* (gives) the rows that the mode wants; the batch itself where that is all of them. */
+/* (gives) the rows that the mode wants; NULL: none. */
 static int select_rows(struct wh *wh, enum wh_mode mode, const struct drip_batch *batch,
 		       struct drip_batch **ret, struct drip_error *err)
 {
-	int64_t *rows, kept = 0;
-	int rc;
+	int64_t left;
+	int rc = drip_batch_keep_ops(batch, keeps, &mode, ret, &left, err);
 
-	*ret = NULL;
-	for (int64_t i = 0; i < batch->rows && kept == i; i++) {
-		kept += keeps(mode, drip_batch_op(batch, i)) ? 1 : 0;
-		if (batch->ops == NULL && kept > 0) {
-			kept = batch->rows;
-			break;
-		}
+	if (rc == 0 && left > 0) {
+		wh->ctx->host->filtered(wh->ctx, left);
 	}
-	if (kept == batch->rows) {
-		*ret = drip_batch_ref(batch);
-		return 0;
-	}
-	rows = malloc(((size_t)batch->rows + 1) * sizeof(*rows));
-	if (rows == NULL) {
-		return drip_error_nomem(err, (size_t)batch->rows * sizeof(*rows));
-	}
-	kept = 0;
-	for (int64_t i = 0; i < batch->rows; i++) {
-		if (keeps(mode, drip_batch_op(batch, i))) {
-			rows[kept++] = i;
-		}
-	}
-	wh->ctx->host->filtered(wh->ctx, batch->rows - kept);
-	rc = kept > 0 ? drip_batch_take(batch, rows, kept, ret, err) : 0;
-	free(rows);
 	return rc;
-}
-
-/* (gives) a column that counts up from `first` by `step`. */
-static int number_column(enum drip_type type, int64_t first, int64_t step, int64_t rows,
-			 struct ArrowArray *ret, struct drip_error *err)
-{
-	struct drip_column_builder b;
-	int rc = drip_column_builder_init(&b, type, rows, err);
-
-	if (rc != 0) {
-		return rc;
-	}
-	for (int64_t i = 0; i < rows; i++) {
-		drip_append_i64(&b, first + i * step);
-	}
-	return drip_column_builder_build(&b, ret, err);
 }
 
 static int64_t commit_time(struct wh *wh, const struct drip_batch *batch)
@@ -238,12 +202,13 @@ static int make_column(struct wh *wh, const struct wh_source *s, const struct dr
 		return drip_column_share(batch, index, ret, err);
 	}
 	if (strcmp(name, wh->config->sequence_column) == 0) {
-		rc = number_column(DRIP_TYPE_INT64, wh->next_sequence, 1, batch->rows, ret, err);
+		rc = drip_column_count_up(DRIP_TYPE_INT64, wh->next_sequence, 1, batch->rows, ret,
+					  err);
 		wh->next_sequence += batch->rows;
 		return rc;
 	}
-	return number_column(DRIP_TYPE_TIMESTAMP_UTC, commit_time(wh, batch), 0, batch->rows, ret,
-			     err);
+	return drip_column_count_up(DRIP_TYPE_TIMESTAMP_UTC, commit_time(wh, batch), 0, batch->rows,
+				    ret, err);
 }
 
 /* (gives) `batch` with the columns of s->extended. */

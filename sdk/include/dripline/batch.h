@@ -114,6 +114,13 @@ int drip_batch_slice(const struct drip_batch *from, int64_t start, int64_t count
 /* (gives) The rows whose index stands in `rows`, ascending, copied. */
 int drip_batch_take(const struct drip_batch *from, const int64_t *rows, int64_t count,
 		    struct drip_batch **ret_batch, struct drip_error *err) DRIP_MUST_CHECK;
+/*
+ * (gives) The rows of `from` whose op `keeps` accepts: `from` itself where that is all of them,
+ * NULL where it is none. *ret_left counts the others.
+ */
+int drip_batch_keep_ops(const struct drip_batch *from, bool (*keeps)(enum drip_op op, void *data),
+			void *data, struct drip_batch **ret_batch, int64_t *ret_left,
+			struct drip_error *err) DRIP_MUST_CHECK;
 /* Checks that array and schema agree: lengths, buffer counts, offsets ascending. Used at plugin
  * borders. */
 int drip_batch_validate(const struct drip_batch *batch, struct drip_error *err) DRIP_MUST_CHECK;

@@ -189,6 +189,10 @@ void drip_column_builder_finish(struct drip_column_builder *c);
 int drip_column_builder_build(struct drip_column_builder *c, struct ArrowArray *ret,
 			      struct drip_error *err) DRIP_MUST_CHECK;
 
+/* (gives) A column of `rows` 64-bit integers or times, `first` and then `step` more each. */
+int drip_column_count_up(enum drip_type type, int64_t first, int64_t step, int64_t rows,
+			 struct ArrowArray *ret, struct drip_error *err) DRIP_MUST_CHECK;
+
 /*
  * Appends the value that `text` spells in the column's type: what CSV, text protocols and defaults
  * give. -EINVAL with value.malformed names the type and the text (cut at 40 bytes). `column` gives
