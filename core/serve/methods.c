@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/suggest.h"
 #include "serve/process.h"
 
@@ -196,6 +197,17 @@ static int do_resume(struct drip_app *app, struct drip_app_job *job, struct drip
 	return drip_engine_resume(app->engine, job->name, err);
 }
 
+/* Of what is done already: a full disk must not make a success look like a failure. */
+static void record(struct drip_call *call, const char *action, const char *pipeline)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+
+	if (drip_store_audit(call->app->store, call->actor, action, pipeline, "", &err) < 0) {
+		drip_logger_event(DRIP_LOG_WARNING, pipeline, NULL, &err,
+				  "could not record: %s by %s", action, call->actor);
+	}
+}
+
 /* Runs `run` with the pipeline's name on the loop thread. */
 static int run_on_pipeline(struct drip_call *call, const char *pipeline,
 			   int (*run)(struct drip_app *, struct drip_app_job *,
@@ -226,12 +238,12 @@ static int on_pipeline(struct drip_call *call, const char *action,
 	if (rc < 0) {
 		return rc;
 	}
-	rc = drip_store_audit(call->app->store, call->actor, action, pipeline, "", err);
+	record(call, action, pipeline);
 	drip_json_begin_object(&call->json);
 	drip_json_put_string(&call->json, "pipeline", pipeline);
 	drip_json_put_string(&call->json, "done", action);
 	drip_json_end_object(&call->json);
-	return rc;
+	return 0;
 }
 
 static int method_pause(struct drip_call *call, struct drip_error *err)
@@ -324,7 +336,7 @@ static int method_reload(struct drip_call *call, struct drip_error *err)
 	job->asynchronous = true;
 	rc = drip_app_call(call->app, job, RELOAD_TIMEOUT_MS, err);
 	if (rc == 0) {
-		rc = drip_store_audit(call->app->store, call->actor, "reload", "", "", err);
+		record(call, "reload", "");
 		drip_json_begin_object(&call->json);
 		drip_json_put_bool(&call->json, "reloaded", true);
 		drip_json_key(&call->json, "warnings");
