@@ -360,7 +360,10 @@ static int quick_check(sqlite3 *db, const char *path, struct drip_error *err)
 		rc = drip_store_step(stmt, err);
 	}
 	if (rc == 1 && strcmp(drip_store_text(stmt, 0), "ok") != 0) {
-		return bad_file(path, drip_store_text(stmt, 0), err);
+		const char *text = drip_store_text(stmt, 0);
+		const char *second = strchr(text, '\n'); /* the first line says "in database" */
+
+		return bad_file(path, second != NULL ? second + 1 : text, err);
 	}
 	return rc < 0 ? rc : 0;
 }
