@@ -308,7 +308,9 @@ static bool due(const struct drip_commit *c, int64_t now_us)
 
 enum drip_commit_turn drip_commit_turn(const struct drip_commit *c, int64_t now_us, bool polling)
 {
-	bool slot = c->epochs_count < DRIP_COMMIT_EPOCHS_MAX;
+	/* Until a first checkpoint is stored no sink gets beyond the first epoch: then a sink that
+	 * is further, where there is no checkpoint, shows that the store was lost. */
+	bool slot = c->epochs_count < (c->durable_epoch == 0 ? 1 : DRIP_COMMIT_EPOCHS_MAX);
 	bool finish = draining(c) && !c->last_cut;
 
 	if (c->failed) {

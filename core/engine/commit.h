@@ -10,6 +10,7 @@
  * - An epoch falls due by time, rows or bytes, and is cut only where every partition stands at a
  *   boundary. DRIP_COMMIT_EPOCHS_MAX epochs at most are cut and not yet durable; when that many
  *   are, the open epoch grows.
+ *   Before the first checkpoint of a pipeline it is one.
  * - A checkpoint of epoch n is stored after every sink has committed n, and after n - 1 is stored.
  * - The source is acknowledged only what a stored checkpoint holds.
  * - Recovery: the source starts at the checkpoint. An exactly-once sink may be ahead of it, by

@@ -49,6 +49,23 @@ int drip_store_put_audit(sqlite3 *db, const char *actor, const char *action, con
 			      "itttt", drip_clock_wall_us(), actor, action, target, detail);
 }
 
+/* A pipeline that has run, but never committed into this store: from then on it counts as reset, so
+ * that sinks which hold more than the store knows get all anew. */
+static int forget_unknown(sqlite3 *db, const char *pipeline, struct drip_error *err)
+{
+	int rc = drip_store_run(db, err,
+				"INSERT INTO pipeline SELECT pipeline, 1, ?2, 0, 0, 0, 0 FROM run"
+				" WHERE pipeline = ?1 LIMIT 1 ON CONFLICT DO NOTHING",
+				"ti", pipeline, drip_clock_wall_us());
+
+	if (rc == 0 && sqlite3_changes64(db) == 0) {
+		rc = drip_error_set(err, -ENOENT, "store.no_checkpoint",
+				    "pipeline \"%s\" has no checkpoint", pipeline);
+		drip_error_hint(err, "`dripline checkpoint show` lists those that there are.");
+	}
+	return rc;
+}
+
 static int reset(sqlite3 *db, const char *pipeline, const char *actor, struct drip_error *err)
 {
 	int64_t changes;
@@ -61,10 +78,7 @@ static int reset(sqlite3 *db, const char *pipeline, const char *actor, struct dr
 		     : rc;
 	changes += sqlite3_changes64(db);
 	if (rc == 0 && changes == 0) {
-		drip_error_set(err, -ENOENT, "store.no_checkpoint",
-			       "pipeline \"%s\" has no checkpoint", pipeline);
-		drip_error_hint(err, "`dripline checkpoint show` lists those that there are.");
-		return -ENOENT;
+		rc = forget_unknown(db, pipeline, err);
 	}
 	return rc == 0 ? drip_store_put_audit(db, actor, "checkpoint reset", pipeline, "", err)
 		       : rc;

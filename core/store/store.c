@@ -32,10 +32,10 @@ static int bad_file(const char *path, const char *detail, struct drip_error *err
 	int rc = drip_error_set(err, -EUCLEAN, "store.corrupt", "cannot use the store \"%s\": %s",
 				path, detail);
 
-	drip_error_hint(err,
-			"Nothing was changed. Copy the file and its -wal aside, then try `sqlite3 "
-			"FILE .recover`, or move them away to begin anew: exactly-once sinks hold "
-			"their own positions.");
+	drip_error_hint(
+		err, "Nothing was changed. Copy the file and its -wal aside, then try `sqlite3 "
+		     "FILE .recover`, restore a backup, or move them away and load all anew with "
+		     "`dripline checkpoint reset`.");
 	return rc;
 }
 

@@ -22,4 +22,16 @@ check "the run after it begins anew" $?
 in_log 'the checkpoint was reset'
 check "and says so" $?
 check_copies "after the reset"
+rm -rf "$dir/state"
+mariadb_sql "$db" -e "UPDATE luckyus_salesorder.t_counter SET value = value + 1"
+drip run "$dir/p.yaml" --until caught-up
+[ $? -ne 0 ] && in_log 'mysql.checkpoint_lost'
+check "a lost state is noticed" $?
+drip checkpoint reset other --yes --state "$dir/state"
+[ $? -eq 2 ] && in_log 'store.no_checkpoint'
+check "what has not run cannot be reset" $?
+drip checkpoint reset shop --yes --state "$dir/state"
+check "what has run can, without a checkpoint" $?
+need drip run "$dir/p.yaml" --until caught-up
+check_copies "after the state was lost"
 e2e_end

@@ -421,6 +421,23 @@ static void reset(struct drip_my_source *s)
 }
 
 /*
+ * A sink stands in the log, but there is no checkpoint, which is written before any row: the state
+ * was lost. A new snapshot would lie behind what the sink holds, and changes in between would not
+ * come.
+ */
+static int checkpoint_lost(struct drip_my_source *s, struct drip_error *err)
+{
+	int rc = drip_error_set(
+		err, -EUCLEAN, "mysql.checkpoint_lost",
+		"cannot begin: there is no checkpoint, but a sink holds all up to %s",
+		s->cuts[0].text);
+
+	drip_error_hint(err, "Restore the state directory, or run \"dripline checkpoint reset\" to "
+			     "load all anew.");
+	return rc;
+}
+
+/*
  * A cut in the snapshot where no checkpoint was written: the position of the cut says at which
  * place in the log the snapshot began, so the rows before it are given again as they were.
  */
@@ -429,8 +446,14 @@ static int from_first_cut(struct drip_my_source *s, struct drip_error *err)
 	struct drip_my_position cut;
 	int rc = drip_my_position_decode(&s->cuts[0], &cut, err);
 
-	if (rc != 0 || cut.phase != DRIP_MY_PHASE_SNAPSHOT) {
+	if (rc != 0) {
 		return rc;
+	}
+	if (cut.phase != DRIP_MY_PHASE_SNAPSHOT) {
+		bool snapshot = s->options->mode.value == DRIP_MY_MODE_SNAPSHOT_STREAM ||
+				s->options->mode.value == DRIP_MY_MODE_SNAPSHOT;
+
+		return snapshot ? checkpoint_lost(s, err) : 0;
 	}
 	s->at = cut;
 	memset(&s->at.mark, 0, sizeof(s->at.mark));
