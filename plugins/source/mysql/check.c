@@ -206,6 +206,36 @@ static int count_table(void *user, const struct drip_my_table *t, struct drip_er
 	return 0;
 }
 
+/* InnoDB does not log what a foreign key does to the rows of its own table. */
+static void check_cascades(struct drip_my_check *c, const struct drip_my_catalog *catalog)
+{
+	struct drip_error ignored = DRIP_ERROR_INIT;
+	MYSQL_RES *res;
+	MYSQL_ROW row;
+
+	if (drip_my_select(c->m,
+			   "SELECT constraint_schema, table_name, constraint_name FROM "
+			   "information_schema.referential_constraints WHERE delete_rule NOT IN "
+			   "('RESTRICT', 'NO ACTION') OR update_rule NOT IN ('RESTRICT', 'NO "
+			   "ACTION')",
+			   &res, &ignored) != 0) {
+		return;
+	}
+	while ((row = mysql_fetch_row(res)) != NULL) {
+		if (drip_my_catalog_find(catalog, row[0], row[1]) != NULL) {
+			drip_my_check_add(c, DRIP_LOG_WARNING, "mysql.foreign_key_cascade",
+					  "Let the application change these rows, with ON DELETE "
+					  "and ON UPDATE "
+					  "RESTRICT.",
+					  "%s.%s has the foreign key %s, whose cascades are not in "
+					  "the log: rows "
+					  "that it changes or removes go unseen",
+					  row[0], row[1], row[2]);
+		}
+	}
+	mysql_free_result(res);
+}
+
 static void check_tables(struct drip_my_check *c, const char *database)
 {
 	struct drip_my_catalog *catalog = calloc(1, sizeof(*catalog));
@@ -227,6 +257,7 @@ static void check_tables(struct drip_my_check *c, const char *database)
 			"Check the patterns, and that the user may SELECT from the tables.",
 			"no table that the user sees matches");
 	}
+	check_cascades(c, catalog);
 	drip_my_catalog_finish(catalog);
 	free(catalog);
 }

@@ -111,6 +111,8 @@ struct drip_my_source {
 	bool in_transaction;
 	bool standalone; /* the open group has no commit: it ends with its first event */
 	bool have_gtid;
+	bool have_savepoint; /* in the open group; the rows given before the first one: */
+	uint64_t row_of_savepoint;
 	struct drip_my_xa xa;
 	size_t refills_due;              /* slots of which that is so: no boundary before */
 	struct drip_my_gtid gtid;        /* of the open group */

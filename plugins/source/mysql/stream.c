@@ -29,6 +29,7 @@ static int end_transaction(struct drip_my_source *s, struct drip_error *err)
 
 	s->in_transaction = false;
 	s->standalone = false;
+	s->have_savepoint = false;
 	if (s->have_gtid) {
 		drip_my_gtids_add(&s->at.gtids, &s->gtid);
 		s->have_gtid = false;
@@ -98,6 +99,23 @@ static int on_xa_prepare(struct drip_my_source *s, const struct drip_my_event *e
 	return rc != 0 ? rc : end_transaction(s, err);
 }
 
+/*
+ * The log has rows that were taken back only where a transaction also changed a table without
+ * transactions. They may have been given already.
+ */
+static int on_taken_back(const struct drip_my_source *s, uint64_t since, struct drip_error *err)
+{
+	if (s->at.row == since && !s->xa.open) {
+		return 0;
+	}
+	drip_error_set(err, -ENOTSUP, "mysql.event_unsupported",
+		       "a transaction over tables with and without transactions was rolled back in "
+		       "the log");
+	drip_error_hint(err, "Convert the tables without transactions to InnoDB, then reset the "
+			     "checkpoint of the pipeline to take a new snapshot.");
+	return -ENOTSUP;
+}
+
 static int on_query(struct drip_my_source *s, const struct drip_my_event *e, struct drip_error *err)
 {
 	struct drip_my_query q;
@@ -115,7 +133,16 @@ static int on_query(struct drip_my_source *s, const struct drip_my_event *e, str
 		return end_transaction(s, err);
 	}
 	if (q.sql_size == 8 && statement_is(&q, "ROLLBACK")) {
-		return end_transaction(s, err);
+		rc = on_taken_back(s, 0, err);
+		return rc != 0 ? rc : end_transaction(s, err);
+	}
+	if (statement_is(&q, "SAVEPOINT")) {
+		s->row_of_savepoint = s->have_savepoint ? s->row_of_savepoint : s->at.row;
+		s->have_savepoint = true;
+		return 0;
+	}
+	if (statement_is(&q, "ROLLBACK TO")) {
+		return on_taken_back(s, s->have_savepoint ? s->row_of_savepoint : 0, err);
 	}
 	if (statement_is(&q, "XA")) {
 		return on_xa(s, &q, err);
@@ -533,7 +560,7 @@ int drip_my_stream_begin(struct drip_my_source *s, struct drip_error *err)
 	drip_my_format_init(&s->format);
 	drip_my_maps_clear(s);
 	drip_my_xa_finish(&s->xa);
-	s->in_transaction = s->have_gtid = false;
+	s->in_transaction = s->have_gtid = s->have_savepoint = false;
 	if (s->options->mode.value == DRIP_MY_MODE_FILES) {
 		return begin_files(s, err);
 	}

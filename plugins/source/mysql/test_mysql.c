@@ -283,6 +283,7 @@ TEST(ddl_is_followed_without_metadata)
 #include "test_errors.h"
 #include "test_refill.h"
 #include "test_restart.h"
+#include "test_settings.h"
 #include "test_sql.h"
 #include "test_xa.h"
 
