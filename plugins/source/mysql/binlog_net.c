@@ -138,7 +138,8 @@ static int set_up(MYSQL *m, const struct drip_my_net_start *s, struct drip_error
 
 	snprintf(sql, sizeof(sql),
 		 "SET @mariadb_slave_capability = 4, @master_heartbeat_period = %" PRIu64
-		 ", @master_binlog_checksum = @@global.binlog_checksum",
+		 ", @master_binlog_checksum = @@global.binlog_checksum, SESSION "
+		 "net_write_timeout = 3600", /* sinks may be slow, or a table be read again */
 		 s->heartbeat_ms * 1000000);
 	rc = drip_my_execute(m, sql, err);
 	if (rc == 0 && s->gtids != NULL) {
