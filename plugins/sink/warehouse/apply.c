@@ -145,7 +145,7 @@ static int log_clear(struct wh *wh, struct wh_target *t, int64_t commit_time_us,
 {
 	wh_sql(wh,
 	       "INSERT INTO %T (%N, %N, %N) SELECT 't', %D, TIMESTAMP WITH TIME ZONE 'epoch' + "
-	       "INTERVAL '1 microsecond' * CAST(%D AS BIGINT)",
+	       "to_microseconds(CAST(%D AS BIGINT))",
 	       t->name, wh->config->op_column, wh->config->sequence_column,
 	       wh->config->commit_time_column, wh->next_sequence, commit_time_us);
 	wh->next_sequence++;
@@ -164,8 +164,11 @@ int wh_clear(struct wh *wh, struct wh_target *t, int64_t commit_time_us, struct 
 		break;
 	}
 	if (wh->config->deletes.value == WH_DELETES_SOFT) {
-		wh_sql(wh, "UPDATE %T SET %N = true WHERE %N IS DISTINCT FROM true", t->name,
-		       wh->config->deleted_column, wh->config->deleted_column);
+		wh_sql(wh, "UPDATE %T SET %N = true", t->name, wh->config->deleted_column);
+		if (t->mode == WH_MIRROR && wh->config->sequence) {
+			wh_sql(wh, ", %N = %D", wh->config->sequence_column, wh->next_sequence++);
+		}
+		wh_sql(wh, " WHERE %N IS DISTINCT FROM true", wh->config->deleted_column);
 	} else {
 		wh_sql(wh, "DELETE FROM %T", t->name);
 	}

@@ -46,7 +46,7 @@ struct wh_config {
 	struct drip_enum evolve;
 	struct drip_enum on_drop;
 	bool create;
-	bool metadata;
+	bool metadata, sequence;
 	struct drip_strings track;
 	const char *op_column, *sequence_column, *commit_time_column, *deleted_column;
 	const char *surrogate_column, *valid_from_column, *valid_to_column, *current_column;

@@ -158,7 +158,7 @@ static int build(struct drip_schema_builder *b, const struct drip_schema *schema
 static void add_metadata(struct drip_schema_builder *b, const struct wh_config *config,
 			 enum wh_mode mode)
 {
-	if (mode == WH_CHANGELOG) {
+	if (mode == WH_CHANGELOG || (mode == WH_MIRROR && config->sequence)) {
 		add(b, config->sequence_column, DRIP_TYPE_INT64);
 	}
 	if (mode == WH_CHANGELOG || config->metadata) {

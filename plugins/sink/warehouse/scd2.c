@@ -265,9 +265,9 @@ int wh_clear_scd2(struct wh *wh, struct wh_target *t, int64_t commit_time_us,
 		wh_sql(wh, ") SELECT ");
 		put_columns(wh, t, "");
 		wh_sql(wh,
-		       ", %N, %N, greatest(TIMESTAMP WITH TIME ZONE 'epoch' + INTERVAL '1 "
-		       "microsecond' "
-		       "* CAST(%D AS BIGINT), %N + INTERVAL '1 microsecond'), false, %N FROM %N",
+		       ", %N, %N, greatest(TIMESTAMP WITH TIME ZONE 'epoch' + "
+		       "to_microseconds(CAST(%D AS BIGINT)), %N + INTERVAL '1 microsecond'), "
+		       "false, %N FROM %N",
 		       c->surrogate_column, c->valid_from_column, commit_time_us,
 		       c->valid_from_column, c->hash_column, EVENTS);
 		rc = wh_run(wh, NULL, err);

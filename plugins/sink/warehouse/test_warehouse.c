@@ -195,6 +195,25 @@ TEST(mirror_marks_soft_deletes)
 	drip_schema_unref(s);
 }
 
+TEST(mirror_numbers_changes)
+{
+	struct drip_schema *s = drip_test_schema("shop.orders", ORDERS);
+
+	setup(DRIP_OPTIONS("connection", "dwh", "deletes", "soft", "sequence", "true"));
+	write_rows(s, "i|1|new|1.00\ni|2|new|2.00\n", 1000000, false);
+	commit(1);
+	write_rows(s, "u|1|paid|1.00\nd|2|new|2.00\nu|1|done|1.00\n", 2000000, false);
+	commit(2);
+	CHECK_QUERY("SELECT id, status, _deleted, _sequence FROM orders ORDER BY id",
+		    "1|done|false|5\n2|new|true|4\n");
+	write_control(DRIP_BATCH_TRUNCATE, s, 7);
+	commit(3);
+	CHECK_QUERY("SELECT id, _deleted, _sequence FROM orders ORDER BY id",
+		    "1|true|6\n2|true|4\n");
+	teardown();
+	drip_schema_unref(s);
+}
+
 TEST(append_takes_rows_as_they_come)
 {
 	struct drip_schema *s = drip_test_schema("shop.orders", "id int64, status utf8 null");
@@ -216,13 +235,13 @@ TEST(changelog_keeps_op_order_and_time)
 	write_rows(s, "i|1|new\nb|1|new\nu|1|paid\n", 1000000, false);
 	commit(1);
 	write_rows(s, "d|1|paid\n", 2000000, false);
-	write_control(DRIP_BATCH_TRUNCATE, s, 3000000);
+	write_control(DRIP_BATCH_TRUNCATE, s, INT64_C(1770000003000000));
 	commit(2);
 	CHECK_QUERY(
 		"SELECT _sequence, _op, id, status, _commit_time FROM orders ORDER BY _sequence",
 		"1|i|1|new|1970-01-01T00:00:01Z\n2|b|1|new|1970-01-01T00:00:01Z\n"
 		"3|u|1|paid|1970-01-01T00:00:01Z\n4|d|1|paid|1970-01-01T00:00:02Z\n"
-		"5|t|NULL|NULL|1970-01-01T00:00:03Z\n");
+		"5|t|NULL|NULL|2026-02-02T02:40:03Z\n");
 	/* The sequence goes on after a failure. */
 	write_rows(s, "i|7|lost\n", 4000000, false);
 	REQUIRE_OK(drip_harness_abort(sink, &err), &err);

@@ -82,6 +82,11 @@ static const struct drip_option options[] = {
 	DRIP_OPTION(struct wh_config, metadata, .default_text = "false",
 		    .help = "Adds commit_time_column in the other modes too."),
 	DRIP_OPTION(
+		struct wh_config, sequence, .default_text = "false",
+		.help = "Adds sequence_column to mirrors too: the number of the row's last "
+			"change, so that a job can read what changed. With soft deletes it sees "
+			"deleted rows as well."),
+	DRIP_OPTION(
 		struct wh_config, track,
 		.help = "SCD2: columns whose change makes a version. Default: all but the key."),
 	DRIP_OPTION(struct wh_config, op_column, .default_text = "_op",
@@ -91,8 +96,8 @@ static const struct drip_option options[] = {
 			    "before an update, t truncate."),
 	DRIP_OPTION(struct wh_config, sequence_column, .default_text = "_sequence",
 		    .flags = DRIP_OPTION_ADVANCED,
-		    .help = "Change log: column of the order of changes, unique in the sink and "
-			    "growing."),
+		    .help = "Change log, and mirrors with `sequence`: column of the order of "
+			    "changes, unique in the sink and growing."),
 	DRIP_OPTION(struct wh_config, commit_time_column, .default_text = "_commit_time",
 		    .flags = DRIP_OPTION_ADVANCED, .help = "Column of the source's commit time."),
 	DRIP_OPTION(struct wh_config, deleted_column, .default_text = "_deleted",
