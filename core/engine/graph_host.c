@@ -156,6 +156,25 @@ static int host_control(struct drip_ctx *ctx, const char *method, const char *ar
 	return refuse(err, "control the host");
 }
 
+static int host_declared_table(struct drip_ctx *ctx, const char *schema, const char *table,
+			       const struct drip_schema **ret)
+{
+	const struct drip_catalog_table *found = drip_catalog_find(
+		&((struct graph_ctx *)ctx)->graph->document->catalog, schema, table);
+
+	*ret = found != NULL ? found->schema : NULL;
+	return found != NULL ? 0 : -ENOENT;
+}
+
+static int host_lineage(struct drip_ctx *ctx, const struct drip_lineage_fact *facts, size_t count,
+			struct drip_error *err)
+{
+	(void)ctx;
+	(void)facts;
+	(void)count;
+	return refuse(err, "record lineage");
+}
+
 /* ---- connections ---- */
 
 /* The component and bound options behind a name. */
@@ -285,6 +304,8 @@ static const struct drip_host host = {
 	.failpoint = host_failpoint,
 	.control = host_control,
 	.dry_run = true,
+	.declared_table = host_declared_table,
+	.lineage = host_lineage,
 };
 
 void graph_ctx_init(struct graph_ctx *ctx, struct graph *g, const char *pipeline, const char *stage)

@@ -223,6 +223,47 @@ static int host_control(struct drip_ctx *ctx, const char *method, const char *ar
 	return o->control(method, arguments_json, ret_text, err, o->data);
 }
 
+static int host_declared_table(struct drip_ctx *ctx, const char *schema, const char *table,
+			       const struct drip_schema **ret)
+{
+	const struct drip_catalog_table *found =
+		drip_catalog_find(&drip_instance_of(ctx)->doc->document->catalog, schema, table);
+
+	*ret = found != NULL ? found->schema : NULL;
+	return found != NULL ? 0 : -ENOENT;
+}
+
+static int host_lineage(struct drip_ctx *ctx, const struct drip_lineage_fact *facts, size_t count,
+			struct drip_error *err)
+{
+	const struct drip_durable *d = drip_instance_of(ctx)->engine->options.durable;
+	struct drip_lineage_record *records = drip_calloc(count + 1, sizeof(*records));
+	int rc;
+
+	if (records == NULL) {
+		return drip_error_nomem(err, count * sizeof(*records));
+	}
+	for (size_t i = 0; i < count; i++) {
+		const struct drip_lineage_fact *f =
+			(const struct drip_lineage_fact *)((const char *)facts +
+							   i * facts->struct_size);
+
+		records[i] = (struct drip_lineage_record){.pipeline = ctx->pipeline,
+							  .stage = ctx->stage,
+							  .input_namespace = f->input_namespace,
+							  .input_dataset = f->input_dataset,
+							  .input_column = f->input_column,
+							  .output_namespace = f->output_namespace,
+							  .output_dataset = f->output_dataset,
+							  .output_column = f->output_column,
+							  .kind = f->kind,
+							  .classification = f->classification};
+	}
+	rc = count > 0 ? d->lineage_put(d->self, records, count, err) : 0;
+	free(records);
+	return rc;
+}
+
 const struct drip_host drip_engine_host = {
 	.struct_size = sizeof(struct drip_host),
 	.abi_major = DRIP_ABI_MAJOR,
@@ -246,6 +287,8 @@ const struct drip_host drip_engine_host = {
 	.data_dir = host_data_dir,
 	.failpoint = host_failpoint,
 	.control = host_control,
+	.declared_table = host_declared_table,
+	.lineage = host_lineage,
 };
 
 int drip_instance_init(struct drip_instance *i, struct drip_engine *engine, struct drip_doc *doc,

@@ -299,6 +299,9 @@ void drip_harness_destroy(struct drip_harness *h)
 	free(h->rejects);
 	free_entries(h->metrics);
 	free_entries(h->states);
+	for (size_t i = 0; i < h->declared_count; i++) {
+		drip_schema_unref(h->declared[i]);
+	}
 	drip_text_finish(&h->logs);
 	drip_text_finish(&h->findings);
 	drip_text_finish(&h->output);

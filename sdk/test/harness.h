@@ -53,6 +53,8 @@ struct drip_harness {
 	struct harness_reject *rejects;
 	size_t rejects_count, rejects_capacity;
 	struct harness_entry *metrics, *states;
+	struct drip_schema *declared[32]; /* tables, as of the host's declared_table */
+	size_t declared_count;
 	struct drip_text logs, findings, output;
 	uint64_t now_ns;
 	int64_t wall_us;

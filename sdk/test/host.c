@@ -287,6 +287,49 @@ static int host_control(struct drip_ctx *ctx, const char *method, const char *ar
 	return h->control(method, arguments_json, ret_text, err, h->control_data);
 }
 
+static int host_declared_table(struct drip_ctx *ctx, const char *schema, const char *table,
+			       const struct drip_schema **ret)
+{
+	struct drip_harness *h = harness_of(ctx);
+
+	for (size_t i = 0; i < h->declared_count; i++) {
+		if (strcmp(h->declared[i]->database, schema) == 0 &&
+		    strcmp(h->declared[i]->table, table) == 0) {
+			*ret = h->declared[i];
+			return 0;
+		}
+	}
+	*ret = NULL;
+	return -ENOENT;
+}
+
+static int host_lineage(struct drip_ctx *ctx, const struct drip_lineage_fact *facts, size_t count,
+			struct drip_error *err)
+{
+	struct drip_harness *h = harness_of(ctx);
+
+	(void)err;
+	pthread_mutex_lock(&h->lock);
+	for (size_t i = 0; i < count; i++) {
+		char line[4 * DRIP_NAME_MAX];
+		int size = snprintf(line, sizeof(line), "lineage %s.%s -> %s.%s kind %d class %s\n",
+				    facts[i].input_dataset, facts[i].input_column,
+				    facts[i].output_dataset, facts[i].output_column,
+				    (int)facts[i].kind, drip_class_name(facts[i].classification));
+
+		drip_text_put(&h->logs, line, (size_t)size);
+	}
+	pthread_mutex_unlock(&h->lock);
+	return 0;
+}
+
+void drip_harness_declare(struct drip_harness *h, const struct drip_schema *schema)
+{
+	if (h->declared_count < DRIP_COUNT(h->declared)) {
+		h->declared[h->declared_count++] = drip_schema_ref(schema);
+	}
+}
+
 void harness_host_init(struct drip_harness *h)
 {
 	h->host = (struct drip_host){
@@ -312,6 +355,8 @@ void harness_host_init(struct drip_harness *h)
 		.data_dir = host_data_dir,
 		.failpoint = host_failpoint,
 		.control = host_control,
+		.declared_table = host_declared_table,
+		.lineage = host_lineage,
 	};
 	h->now_ns = 1000000000;
 	h->wall_us = INT64_C(1767225600) * 1000000; /* 2026-01-01T00:00:00Z */

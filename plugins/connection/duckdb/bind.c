@@ -317,16 +317,27 @@ static int make_view(struct drip_duck_session *s, struct drip_duck_slot *slot,
 		     struct drip_error *err)
 {
 	static const struct drip_sql_dialect dialect = {.quote = '"'};
-	char quoted[DRIP_DUCK_NAME_MAX], text[DRIP_DUCK_NAME_MAX + 160];
+	char quoted[DRIP_DUCK_NAME_MAX], text[2 * DRIP_DUCK_NAME_MAX + 160];
+	char schema[DRIP_DUCK_NAME_MAX] = "";
+	const char *dot = slot->in_schema ? strchr(slot->name, '.') : NULL;
 	int rc;
 
-	if (drip_sql_quote(&dialect, slot->name, quoted, sizeof(quoted)) >= (int)sizeof(quoted)) {
+	if (dot != NULL) {
+		char name[DRIP_NAME_MAX];
+
+		snprintf(name, sizeof(name), "%.*s", (int)(dot - slot->name), slot->name);
+		drip_sql_quote(&dialect, name, schema, sizeof(schema) - 1);
+		snprintf(schema + strlen(schema), 2, ".");
+	}
+	if (drip_sql_quote(&dialect, dot != NULL ? dot + 1 : slot->name, quoted, sizeof(quoted)) >=
+	    (int)sizeof(quoted)) {
 		return drip_error_set(err, -ENAMETOOLONG, "duckdb.parameters",
 				      "table name is longer than %d bytes", DRIP_NAME_MAX);
 	}
 	snprintf(text, sizeof(text),
-		 "CREATE OR REPLACE TEMP VIEW %s AS SELECT *%s FROM " FUNCTION "(%" PRId64 ")",
-		 quoted, slot->empty ? " EXCLUDE (" NO_COLUMN ")" : "", slot->id);
+		 "CREATE OR REPLACE %sVIEW %s%s AS SELECT *%s FROM " FUNCTION "(%" PRId64 ")",
+		 dot != NULL ? "" : "TEMP ", schema, quoted,
+		 slot->empty ? " EXCLUDE (" NO_COLUMN ")" : "", slot->id);
 	rc = drip_duck_execute(s, text, NULL, err);
 	slot->view = rc == 0;
 	return rc;
@@ -400,7 +411,7 @@ int drip_duck_bind(void *session, const char *name, const struct drip_batch *bat
 	return rc;
 }
 
-int drip_duck_bind_empty(struct drip_duck_session *s, const char *name,
+int drip_duck_bind_empty(struct drip_duck_session *s, const char *name, bool in_schema,
 			 const struct drip_schema *schema, struct drip_duck_slot **ret_slot,
 			 struct drip_error *err)
 {
@@ -409,6 +420,7 @@ int drip_duck_bind_empty(struct drip_duck_session *s, const char *name,
 
 	if (rc == 0) {
 		s->binds[i]->empty = true; /* before any statement can bind it */
+		s->binds[i]->in_schema = in_schema;
 		rc = make_view(s, s->binds[i], err);
 		*ret_slot = s->binds[i];
 	}

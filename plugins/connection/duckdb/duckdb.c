@@ -106,6 +106,7 @@ static const struct drip_sql sql = {
 	.maintain = drip_duck_maintain,
 	.infer = drip_duck_infer,
 	.infer_lineage = drip_duck_infer_lineage,
+	.infer_tables = drip_duck_infer_tables,
 };
 
 static int duck_open(struct drip_ctx *ctx, const void *config, void **ret_self,

@@ -12,13 +12,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct input {
+	const struct drip_schema *schema;
+	struct drip_duck_slot *slot;
+	uint32_t first; /* where its columns begin among those of all inputs */
+};
+
 struct inference {
 	struct drip_duck_session *session;
-	struct drip_duck_slot *slot;
-	const struct drip_schema *input;
+	struct input inputs[DRIP_DUCK_BINDS_MAX];
+	uint32_t inputs_count, columns_count; /* of all inputs */
 	const char *sql;
 	struct drip_schema *output;
-	uint8_t *uses; /* output columns x input columns */
+	uint8_t *uses; /* output columns x columns of all inputs */
 };
 
 /* The query around the query that yields output column `index` alone; NULL: no memory. */
@@ -44,18 +50,42 @@ static char *select_one(const char *sql, const struct drip_schema *output, uint3
 
 static int find_uses(struct inference *in, uint32_t index, struct drip_error *err)
 {
-	uint32_t count = in->input->columns_count;
+	uint8_t *uses = in->uses + (size_t)index * in->columns_count;
 	char *text = select_one(in->sql, in->output, index);
 	int rc;
 
 	if (text == NULL) {
 		return drip_error_nomem(err, strlen(in->sql));
 	}
-	memset(in->slot->used, 0, count);
+	for (uint32_t i = 0; i < in->inputs_count; i++) {
+		memset(in->inputs[i].slot->used, 0, in->inputs[i].schema->columns_count);
+	}
 	rc = drip_duck_execute(in->session, text, NULL, err);
-	memcpy(in->uses + (size_t)index * count, in->slot->used, count);
+	for (uint32_t i = 0; i < in->inputs_count; i++) {
+		memcpy(uses + in->inputs[i].first, in->inputs[i].slot->used,
+		       in->inputs[i].schema->columns_count);
+	}
 	free(text);
 	return rc;
+}
+
+/* An output column that has a used column's name and type keeps what that one says of itself. */
+static void keep_unchanged(const struct input *input, const uint8_t *uses,
+			   struct drip_column *column)
+{
+	int same = drip_schema_find(input->schema, column->name);
+	const struct drip_column *from;
+
+	if (same < 0 || uses[input->first + (uint32_t)same] == 0) {
+		return;
+	}
+	from = drip_schema_column(input->schema, (uint32_t)same);
+	if (from->type == column->type) {
+		column->source_type = from->source_type;
+		column->length = from->length;
+		column->scale = column->type == DRIP_TYPE_DECIMAL ? column->scale : from->scale;
+		column->flags = from->flags;
+	}
 }
 
 /* Rebuilds the output schema with the highest class among the inputs of each column, and with what
@@ -64,34 +94,27 @@ static int classify(struct inference *in, struct drip_error *err)
 {
 	struct drip_schema_builder b;
 	struct drip_schema *classified = NULL;
-	uint32_t count = in->input->columns_count;
 	int rc;
 
 	drip_schema_builder_init(&b, "", "");
 	for (uint32_t i = 0; i < in->output->columns_count; i++) {
 		struct drip_column column = *drip_schema_column(in->output, i);
-		const uint8_t *uses = in->uses + (size_t)i * count;
-		int same = drip_schema_find(in->input, column.name);
+		const uint8_t *uses = in->uses + (size_t)i * in->columns_count;
 
 		column.classification = DRIP_CLASS_PUBLIC;
-		for (uint32_t j = 0; j < count; j++) {
-			const struct drip_column *from = drip_schema_column(in->input, j);
+		for (uint32_t t = 0; t < in->inputs_count; t++) {
+			const struct input *input = &in->inputs[t];
 
-			if (uses[j] != 0 && from->classification > column.classification) {
-				column.classification = from->classification;
-			}
-		}
-		if (same >= 0 && uses[same] != 0) {
-			const struct drip_column *from =
-				drip_schema_column(in->input, (uint32_t)same);
+			for (uint32_t j = 0; j < input->schema->columns_count; j++) {
+				const struct drip_column *from =
+					drip_schema_column(input->schema, j);
 
-			if (from->type == column.type) {
-				column.source_type = from->source_type;
-				column.length = from->length;
-				column.scale = column.type == DRIP_TYPE_DECIMAL ? column.scale
-										: from->scale;
-				column.flags = from->flags;
+				if (uses[input->first + j] != 0 &&
+				    from->classification > column.classification) {
+					column.classification = from->classification;
+				}
 			}
+			keep_unchanged(input, uses, &column);
 		}
 		drip_schema_builder_add(&b, &column);
 	}
@@ -119,18 +142,47 @@ static int require_select(struct inference *in, struct drip_error *err)
 	return rc;
 }
 
-static int infer(struct inference *in, const char *name, struct drip_error *err)
+/* A table that has a schema is a view in it, the other a temporary one. */
+static int bind_input(struct inference *in, const struct drip_schema *schema, const char *name,
+		      struct drip_error *err)
+{
+	struct input *input = &in->inputs[in->inputs_count];
+	bool in_schema = schema->database[0] != '\0' && name == NULL;
+	char qualified[2 * DRIP_NAME_MAX + 2], text[2 * DRIP_NAME_MAX + 64];
+
+	if (in->inputs_count == DRIP_DUCK_BINDS_MAX) {
+		return drip_error_set(err, -E2BIG, "duckdb.parameters",
+				      "a query over more than %d tables", DRIP_DUCK_BINDS_MAX);
+	}
+	input->schema = schema;
+	input->first = in->columns_count;
+	in->columns_count += schema->columns_count;
+	in->inputs_count++;
+	snprintf(qualified, sizeof(qualified), "%s%s%s", in_schema ? schema->database : "",
+		 in_schema ? "." : "", name != NULL ? name : schema->table);
+	if (in_schema) {
+		int rc;
+
+		snprintf(text, sizeof(text), "CREATE SCHEMA IF NOT EXISTS \"%s\"",
+			 schema->database);
+		rc = drip_duck_execute(in->session, text, NULL, err);
+		if (rc != 0) {
+			return rc;
+		}
+	}
+	return drip_duck_bind_empty(in->session, qualified, in_schema, schema, &input->slot, err);
+}
+
+/* The inputs are bound. */
+static int infer(struct inference *in, struct drip_error *err)
 {
 	size_t size;
-	int rc = drip_duck_bind_empty(in->session, name, in->input, &in->slot, err);
+	int rc = require_select(in, err);
 
-	if (rc == 0) {
-		rc = require_select(in, err);
-	}
 	if (rc != 0) {
 		return rc;
 	}
-	size = (size_t)in->output->columns_count * in->input->columns_count + 1;
+	size = (size_t)in->output->columns_count * in->columns_count + 1;
 	in->uses = calloc(size, 1);
 	if (in->uses == NULL) {
 		return drip_error_nomem(err, size);
@@ -143,36 +195,44 @@ static int infer(struct inference *in, const char *name, struct drip_error *err)
 
 /* An unchanged column is told by its name and type; a column of another name that every output
  * column needs is a filter's or a join's. */
-static enum drip_lineage_kind edge_kind(const struct inference *in, uint32_t output, uint32_t input)
+static enum drip_lineage_kind edge_kind(const struct inference *in, uint32_t output,
+					const struct input *from, uint32_t input)
 {
 	const struct drip_column *to = drip_schema_column(in->output, output);
-	const struct drip_column *from = drip_schema_column(in->input, input);
 	uint32_t users = 0;
 
-	if (drip_schema_find(in->input, to->name) == (int)input && to->type == from->type) {
+	if (drip_schema_find(from->schema, to->name) == (int)input &&
+	    to->type == drip_schema_column(from->schema, input)->type) {
 		return DRIP_LINEAGE_IDENTITY;
 	}
 	for (uint32_t i = 0; i < in->output->columns_count; i++) {
-		users += in->uses[(size_t)i * in->input->columns_count + input];
+		users += in->uses[(size_t)i * in->columns_count + from->first + input];
 	}
 	return users == in->output->columns_count && users > 1 ? DRIP_LINEAGE_INFLUENCE
 							       : DRIP_LINEAGE_TRANSFORMATION;
 }
 
-static int make_edges(const struct inference *in, struct drip_lineage_edge **ret,
-		      uint32_t *ret_count, struct drip_error *err)
+static int make_edges(const struct inference *in, struct drip_sql_edge **ret, uint32_t *ret_count,
+		      struct drip_error *err)
 {
-	size_t cells = (size_t)in->output->columns_count * in->input->columns_count;
-	struct drip_lineage_edge *edges = calloc(cells + 1, sizeof(*edges));
+	size_t cells = (size_t)in->output->columns_count * in->columns_count;
+	struct drip_sql_edge *edges = calloc(cells + 1, sizeof(*edges));
 	uint32_t n = 0;
 
 	if (edges == NULL) {
 		return drip_error_nomem(err, cells * sizeof(*edges));
 	}
 	for (uint32_t i = 0; i < in->output->columns_count; i++) {
-		for (uint32_t j = 0; j < in->input->columns_count; j++) {
-			if (in->uses[(size_t)i * in->input->columns_count + j] != 0) {
-				edges[n++] = (struct drip_lineage_edge){i, j, edge_kind(in, i, j)};
+		const uint8_t *uses = in->uses + (size_t)i * in->columns_count;
+
+		for (uint32_t t = 0; t < in->inputs_count; t++) {
+			const struct input *input = &in->inputs[t];
+
+			for (uint32_t j = 0; j < input->schema->columns_count; j++) {
+				if (uses[input->first + j] != 0) {
+					edges[n++] = (struct drip_sql_edge){
+						i, t, j, edge_kind(in, i, input, j)};
+				}
 			}
 		}
 	}
@@ -181,12 +241,31 @@ static int make_edges(const struct inference *in, struct drip_lineage_edge **ret
 	return 0;
 }
 
+/* Closes the session; gives the output and the edges where `rc` is 0. */
+static int finish(struct inference *in, int rc, struct drip_schema **ret_schema,
+		  struct drip_sql_edge **ret_edges, uint32_t *ret_edges_count,
+		  struct drip_error *err)
+{
+	if (rc == 0 && ret_edges != NULL) {
+		rc = make_edges(in, ret_edges, ret_edges_count, err);
+	}
+	drip_duck_session_close(in->session);
+	free(in->uses);
+	if (rc != 0) {
+		drip_schema_unref(in->output);
+		return rc;
+	}
+	*ret_schema = in->output;
+	return 0;
+}
+
 int drip_duck_infer_lineage(void *object, const char *sql, const char *name,
 			    const struct drip_schema *input, struct drip_schema **ret_schema,
 			    struct drip_lineage_edge **ret_edges, uint32_t *ret_edges_count,
 			    struct drip_error *err)
 {
-	struct inference in = {.input = input, .sql = sql};
+	struct inference in = {.sql = sql};
+	struct drip_sql_edge *edges = NULL;
 	void *session = NULL;
 	int rc = drip_duck_session_open(object, &session, err);
 
@@ -194,17 +273,22 @@ int drip_duck_infer_lineage(void *object, const char *sql, const char *name,
 		return rc;
 	}
 	in.session = session;
-	rc = infer(&in, name, err);
-	if (rc == 0 && ret_edges != NULL) {
-		rc = make_edges(&in, ret_edges, ret_edges_count, err);
-	}
-	drip_duck_session_close(session);
-	free(in.uses);
-	if (rc != 0) {
-		drip_schema_unref(in.output);
+	rc = bind_input(&in, input, name, err);
+	rc = rc == 0 ? infer(&in, err) : rc;
+	rc = finish(&in, rc, ret_schema, ret_edges != NULL ? &edges : NULL, ret_edges_count, err);
+	if (rc != 0 || ret_edges == NULL) {
 		return rc;
 	}
-	*ret_schema = in.output;
+	*ret_edges = calloc((size_t)*ret_edges_count + 1, sizeof(**ret_edges));
+	for (uint32_t i = 0; *ret_edges != NULL && i < *ret_edges_count; i++) {
+		(*ret_edges)[i] = (struct drip_lineage_edge){edges[i].output, edges[i].input,
+							     (enum drip_lineage_kind)edges[i].kind};
+	}
+	free(edges);
+	if (*ret_edges == NULL) {
+		drip_schema_unref(*ret_schema);
+		return drip_error_nomem(err, *ret_edges_count * sizeof(**ret_edges));
+	}
 	return 0;
 }
 
@@ -213,4 +297,36 @@ int drip_duck_infer(void *object, const char *sql, const char *name,
 		    struct drip_error *err)
 {
 	return drip_duck_infer_lineage(object, sql, name, input, ret_schema, NULL, NULL, err);
+}
+
+/* All in one transaction that is rolled back when the session closes. Two at once would make the
+ * same schemas: one waits for the other. */
+int drip_duck_infer_tables(void *object, const char *const *prelude, const char *sql,
+			   const struct drip_schema *const *tables, uint32_t count,
+			   struct drip_schema **ret_schema, struct drip_sql_edge **ret_edges,
+			   uint32_t *ret_edges_count, struct drip_error *err)
+{
+	static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
+	struct inference in = {.sql = sql};
+	void *session = NULL;
+	int rc;
+
+	pthread_mutex_lock(&one);
+	rc = drip_duck_session_open(object, &session, err);
+	if (rc != 0) {
+		pthread_mutex_unlock(&one);
+		return rc;
+	}
+	in.session = session;
+	rc = drip_duck_begin(session, err);
+	for (uint32_t i = 0; rc == 0 && i < count; i++) {
+		rc = bind_input(&in, tables[i], NULL, err);
+	}
+	for (; rc == 0 && prelude != NULL && *prelude != NULL; prelude++) {
+		rc = drip_duck_execute(session, *prelude, NULL, err);
+	}
+	rc = rc == 0 ? infer(&in, err) : rc;
+	rc = finish(&in, rc, ret_schema, ret_edges, ret_edges_count, err);
+	pthread_mutex_unlock(&one);
+	return rc;
 }

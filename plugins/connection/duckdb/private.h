@@ -23,7 +23,7 @@ extern duckdb_state duckdb_pending_prepared_streaming(duckdb_prepared_statement 
 #define DRIP_DUCK_CHUNK      2048        /* rows of a data chunk; duckdb_vector_size() is checked */
 #define DRIP_DUCK_BATCH_ROWS (16 * 2048) /* rows of a batch that a query gives */
 #define DRIP_DUCK_BATCH_MAX  (16 << 20)  /* bytes of text in it, after which it ends earlier */
-#define DRIP_DUCK_BINDS_MAX  16          /* tables bound in a session */
+#define DRIP_DUCK_BINDS_MAX  64          /* tables bound in a session */
 #define DRIP_DUCK_SQL_MAX    (4 << 20)   /* bytes of one statement */
 #define DRIP_DUCK_NAME_MAX   (2 * DRIP_NAME_MAX + 3) /* a quoted name */
 
@@ -68,6 +68,7 @@ struct drip_duck_slot {
 	int64_t id;
 	uint64_t connection_id;
 	char *name, *with_op, *with_row;
+	bool in_schema; /* the name is "schema.table", and the view is no temporary one */
 	const struct drip_schema *schema; /* one reference */
 	const struct drip_batch *batch;   /* (borrowed) NULL: unbound, unless `empty` */
 	bool empty;                       /* no batch, reads as no rows: for inference */
@@ -190,8 +191,9 @@ int drip_duck_ingest_close(struct drip_sql_ingest *ingest, struct drip_error *er
 int drip_duck_bind_register(struct drip_duck *duck, struct drip_error *err);
 int drip_duck_bind(void *session, const char *name, const struct drip_batch *batch,
 		   const char *with_op, const char *with_row, struct drip_error *err);
-/* A table of no rows; *ret_slot->used says what scans asked for. */
-int drip_duck_bind_empty(struct drip_duck_session *s, const char *name,
+/* A table of no rows; *ret_slot->used says what scans asked for. `in_schema`: `name` is
+ * "schema.table", the schema exists, and a rollback takes the view away. */
+int drip_duck_bind_empty(struct drip_duck_session *s, const char *name, bool in_schema,
 			 const struct drip_schema *schema, struct drip_duck_slot **ret_slot,
 			 struct drip_error *err);
 void drip_duck_binds_finish(struct drip_duck_session *s);
@@ -206,5 +208,10 @@ int drip_duck_infer_lineage(void *object, const char *sql, const char *name,
 			    const struct drip_schema *input, struct drip_schema **ret_schema,
 			    struct drip_lineage_edge **ret_edges, uint32_t *ret_edges_count,
 			    struct drip_error *err);
+
+int drip_duck_infer_tables(void *object, const char *const *prelude, const char *sql,
+			   const struct drip_schema *const *tables, uint32_t count,
+			   struct drip_schema **ret_schema, struct drip_sql_edge **ret_edges,
+			   uint32_t *ret_edges_count, struct drip_error *err);
 
 #endif

@@ -29,6 +29,8 @@ struct drip_ctx {
 	const char *stage;    /* id of the stage, connection or service */
 };
 
+struct drip_lineage_fact; /* plugin.h */
+
 struct drip_host {
 	uint32_t struct_size;
 	uint16_t abi_major, abi_minor;
@@ -109,6 +111,19 @@ struct drip_host {
 	/* A configuration is validated: what is opened must leave nothing behind, neither files nor
 	 * changes. */
 	bool dry_run;
+	/*
+	 * A table that YAML declares under `tables:`, by SQL schema and name; (borrowed) until
+	 * close. -ENOENT: there is none. Since ABI 1.1: ask with DRIP_HAS. Thread: any.
+	 */
+	int (*declared_table)(struct drip_ctx *ctx, const char *schema, const char *table,
+			      const struct drip_schema **ret);
+	/*
+	 * Records where columns come from that this component writes by itself, not through a sink:
+	 * all facts of an output dataset at once, they replace those known of it. Since ABI 1.1.
+	 * Thread: that of the ops.
+	 */
+	int (*lineage)(struct drip_ctx *ctx, const struct drip_lineage_fact *facts, size_t count,
+		       struct drip_error *err);
 };
 
 /* Formats, cuts at 1 KiB and logs. Thread: any. */

@@ -86,6 +86,15 @@ struct drip_lineage_edge {
 	enum drip_lineage_kind kind;
 };
 
+/* Where a column of a dataset comes from, in OpenLineage's naming; all strings are borrowed. */
+struct drip_lineage_fact {
+	uint32_t struct_size;
+	enum drip_lineage_kind kind;
+	const char *input_namespace, *input_dataset, *input_column;
+	const char *output_namespace, *output_dataset, *output_column;
+	enum drip_class classification; /* of the output column */
+};
+
 /* Result of a stage's negotiation for one input table. */
 struct drip_negotiated {
 	uint32_t struct_size;

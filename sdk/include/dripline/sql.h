@@ -40,6 +40,12 @@ struct drip_sql_dialect {
 struct drip_sql_ingest; /* owned by the connection plugin */
 struct drip_lineage_edge;
 
+/* Column `output` of a query depends on column `input` of table `table`, of those given. */
+struct drip_sql_edge {
+	uint32_t output, table, input;
+	uint32_t kind; /* enum drip_lineage_kind */
+};
+
 struct drip_sql {
 	uint32_t struct_size;
 	const struct drip_sql_dialect *(*dialect)(void *object);
@@ -112,6 +118,16 @@ struct drip_sql {
 			     const struct drip_schema *input, struct drip_schema **ret_schema,
 			     struct drip_lineage_edge **ret_edges, uint32_t *ret_edges_count,
 			     struct drip_error *err);
+	/*
+	 * optional; since ABI 1.1. As infer_lineage, over several tables: `database` of each is its
+	 * SQL schema, "" for one that is read by its name alone. `prelude` (may be NULL) are
+	 * statements that run before, ended by NULL: functions that `sql` calls. Nothing of it
+	 * stays.
+	 */
+	int (*infer_tables)(void *object, const char *const *prelude, const char *sql,
+			    const struct drip_schema *const *tables, uint32_t count,
+			    struct drip_schema **ret_schema, struct drip_sql_edge **ret_edges,
+			    uint32_t *ret_edges_count, struct drip_error *err);
 };
 
 /* Writes `name` quoted for the dialect; doubles the quote inside. Returns the length like snprintf.

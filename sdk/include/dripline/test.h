@@ -81,6 +81,9 @@ const char *drip_harness_findings(struct drip_harness *h);
  * and its like need no declaration. */
 void drip_harness_add_connection(struct drip_harness *h, const char *name, const char *component,
 				 const char *const *options);
+/* A table as YAML would declare it under `tables:`, 32 at most. What is recorded by the host's
+ * `lineage` is logged. */
+void drip_harness_declare(struct drip_harness *h, const struct drip_schema *schema);
 /* As a stage would through its host: for a test's own queries. */
 int drip_harness_connection(struct drip_harness *h, const char *name, const char *interface_name,
 			    const void **ret_interface, void **ret_object,
