@@ -1,0 +1,611 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the steps of a job yield, told without running them: each query is typed over the declared
+ * tables that it names, over the views of changes, and over the temporary tables of the steps
+ * before it. So validation finds a column that is missing, of another type, or that would give data
+ * of a higher class away; and lineage knows where each column comes from, through the temporary
+ * tables. What only a filter or a join looks at does not raise a class. Thread: the caller's.
+ */
+#include "job.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define ENGINE      "@duckdb"
+#define ORIGINS_MAX 20000 /* of one relation */
+
+/* Where a column of a relation comes from, in declared tables. */
+struct origin {
+	uint32_t output;
+	enum drip_lineage_kind kind;
+	const struct drip_schema *table;
+	uint32_t column;
+};
+
+/* What a query can read by name. */
+struct relation {
+	struct drip_schema *schema; /* one reference */
+	struct origin *origins;     /* NULL: a declared table, its columns are origins themselves */
+	size_t origins_count;
+};
+
+struct typing {
+	struct drip_ctx *ctx;
+	const struct job_config *config;
+	const struct drip_sql *sql;
+	void *object;
+	struct relation *locals; /* views of changes, this_run, temporary tables */
+	size_t locals_count;
+	char *prelude[3];
+};
+
+/* ---- names in a query ---- */
+
+struct inputs {
+	const struct drip_schema *tables[JOB_TABLES_MAX];
+	const struct relation *relations[JOB_TABLES_MAX]; /* NULL: declared */
+	uint32_t count;
+};
+
+static bool is_name(char c)
+{
+	return isalnum((unsigned char)c) || c == '_';
+}
+
+static void add_input(struct inputs *in, const struct drip_schema *schema,
+		      const struct relation *relation)
+{
+	for (uint32_t i = 0; i < in->count; i++) {
+		if (in->tables[i] == schema) {
+			return;
+		}
+	}
+	if (in->count < JOB_TABLES_MAX) {
+		in->tables[in->count] = schema;
+		in->relations[in->count++] = relation;
+	}
+}
+
+/* The newest local of that name: a later temporary table may stand in for an earlier one. */
+static const struct relation *find_local(const struct typing *t, const char *name)
+{
+	for (size_t i = t->locals_count; i-- > 0;) {
+		if (strcasecmp(t->locals[i].schema->table, name) == 0) {
+			return &t->locals[i];
+		}
+	}
+	return NULL;
+}
+
+/* Text literals and comments name nothing. */
+static const char *skip_quiet(const char *p)
+{
+	if (p[0] == '\'') {
+		const char *end = strchr(p + 1, '\'');
+
+		return end != NULL ? end + 1 : p + strlen(p);
+	}
+	if (p[0] == '-' && p[1] == '-') {
+		return p + strcspn(p, "\n");
+	}
+	return p;
+}
+
+static void find_inputs(const struct typing *t, const char *sql, struct inputs *ret)
+{
+	const struct drip_schema *declared = NULL;
+
+	ret->count = 0;
+	for (const char *p = sql; *p != '\0';) {
+		char first[DRIP_NAME_MAX], second[DRIP_NAME_MAX];
+		size_t a, b = 0;
+		const char *quiet = skip_quiet(p);
+
+		if (quiet != p || !is_name(*p)) {
+			p = quiet != p ? quiet : p + 1;
+			continue;
+		}
+		for (a = 0; is_name(p[a]); a++) {
+		}
+		for (b = 0; p[a] == '.' && is_name(p[a + 1 + b]); b++) {
+		}
+		snprintf(first, sizeof(first), "%.*s", (int)a, p);
+		snprintf(second, sizeof(second), "%.*s", (int)b, p + a + 1);
+		if (b > 0 && t->ctx->host->declared_table(t->ctx, first, second, &declared) == 0) {
+			add_input(ret, declared, NULL);
+		} else if (find_local(t, first) != NULL) {
+			const struct relation *local = find_local(t, first);
+
+			add_input(ret, local->schema, local);
+		}
+		p += a + (b > 0 ? b + 1 : 0);
+	}
+}
+
+/* ---- relations ---- */
+
+static int add_local(struct typing *t, struct drip_schema *schema, struct origin *origins,
+		     size_t count, struct drip_error *err)
+{
+	struct relation *grown = realloc(t->locals, (t->locals_count + 1) * sizeof(*t->locals));
+
+	if (grown == NULL) {
+		drip_schema_unref(schema);
+		free(origins);
+		return drip_error_nomem(err, (t->locals_count + 1) * sizeof(*grown));
+	}
+	t->locals = grown;
+	grown[t->locals_count++] =
+		(struct relation){.schema = schema, .origins = origins, .origins_count = count};
+	return 0;
+}
+
+static int renamed(const struct drip_schema *from, const char *name, struct drip_schema **ret,
+		   struct drip_error *err)
+{
+	struct drip_schema_builder b;
+
+	drip_schema_builder_from(&b, from);
+	drip_schema_builder_set_table(&b, "", name);
+	return drip_schema_builder_build(&b, ret, err);
+}
+
+static int add_change(struct typing *t, const struct job_change *change, struct drip_error *err)
+{
+	const struct drip_schema *declared = NULL;
+	struct drip_schema *schema = NULL;
+	struct origin *origins;
+	struct job_name name;
+	int rc;
+
+	job_split(change->table, &name);
+	if (t->ctx->host->declared_table(t->ctx, name.schema, name.table, &declared) != 0) {
+		drip_error_hint(err, "Declare it under `tables`.");
+		return drip_error_set(err, -ENOENT, "job.not_declared", "table %s is not declared",
+				      change->table);
+	}
+	origins = calloc(declared->columns_count + 1, sizeof(*origins));
+	rc = origins == NULL ? drip_error_nomem(err, sizeof(*origins))
+			     : renamed(declared, change->as, &schema, err);
+	if (rc != 0) {
+		free(origins);
+		return rc;
+	}
+	for (uint32_t i = 0; i < declared->columns_count; i++) {
+		origins[i] = (struct origin){i, DRIP_LINEAGE_IDENTITY, declared, i};
+	}
+	return add_local(t, schema, origins, declared->columns_count, err);
+}
+
+static int add_run(struct typing *t, struct drip_error *err)
+{
+	static const struct drip_column columns[] = {
+		{.struct_size = sizeof(struct drip_column),
+		 .name = "run_at",
+		 .type = DRIP_TYPE_TIMESTAMP_UTC},
+		{.struct_size = sizeof(struct drip_column),
+		 .name = "as_of",
+		 .type = DRIP_TYPE_DATE},
+		{.struct_size = sizeof(struct drip_column),
+		 .name = "pipeline",
+		 .type = DRIP_TYPE_UTF8},
+	};
+	struct origin *origins = calloc(1, sizeof(*origins));
+	struct drip_schema_builder b;
+	struct drip_schema *schema = NULL;
+	int rc;
+
+	if (origins == NULL) {
+		return drip_error_nomem(err, sizeof(*origins));
+	}
+	drip_schema_builder_init(&b, "", JOB_RUN);
+	for (size_t i = 0; i < DRIP_COUNT(columns); i++) {
+		drip_schema_builder_add(&b, &columns[i]);
+	}
+	rc = drip_schema_builder_build(&b, &schema, err);
+	if (rc != 0) {
+		free(origins);
+		return rc;
+	}
+	return add_local(t, schema, origins, 0, err);
+}
+
+/* ---- typing one query ---- */
+
+static enum drip_lineage_kind worse(enum drip_lineage_kind a, enum drip_lineage_kind b)
+{
+	return a > b ? a : b;
+}
+
+static bool add_origin(struct origin *origins, size_t *count, struct origin one)
+{
+	for (size_t i = 0; i < *count; i++) {
+		if (origins[i].output == one.output && origins[i].table == one.table &&
+		    origins[i].column == one.column) {
+			if (one.kind < origins[i].kind) {
+				origins[i].kind = one.kind;
+			}
+			return true;
+		}
+	}
+	if (*count == ORIGINS_MAX) {
+		return false;
+	}
+	origins[(*count)++] = one;
+	return true;
+}
+
+/* Edges to what the query reads, followed to declared tables. */
+static struct origin *trace(const struct inputs *in, const struct drip_sql_edge *edges,
+			    uint32_t count, size_t *ret_count)
+{
+	struct origin *origins = calloc(ORIGINS_MAX, sizeof(*origins));
+
+	*ret_count = 0;
+	for (uint32_t i = 0; i < count && origins != NULL; i++) {
+		const struct drip_sql_edge *e = &edges[i];
+		const struct relation *local = in->relations[e->table];
+		enum drip_lineage_kind kind = (enum drip_lineage_kind)e->kind;
+
+		if (local == NULL) {
+			add_origin(
+				origins, ret_count,
+				(struct origin){e->output, kind, in->tables[e->table], e->input});
+			continue;
+		}
+		for (size_t k = 0; k < local->origins_count; k++) {
+			const struct origin *o = &local->origins[k];
+
+			if (o->output == e->input) {
+				add_origin(origins, ret_count,
+					   (struct origin){e->output, worse(kind, o->kind),
+							   o->table, o->column});
+			}
+		}
+	}
+	return origins;
+}
+
+/* (gives) the schema that a query yields, classes by what its columns are made of, and origins. */
+static int type_query(struct typing *t, const char *query, const char *name,
+		      struct drip_schema **ret_schema, struct origin **ret_origins,
+		      size_t *ret_count, struct drip_error *err)
+{
+	struct drip_schema *yielded = NULL;
+	struct drip_sql_edge *edges = NULL;
+	struct drip_schema_builder b;
+	uint32_t count = 0;
+	struct inputs in;
+	int rc;
+
+	find_inputs(t, query, &in);
+	rc = t->sql->infer_tables(t->object, (const char *const *)t->prelude, query, in.tables,
+				  in.count, &yielded, &edges, &count, err);
+	if (rc != 0) {
+		return rc;
+	}
+	*ret_origins = trace(&in, edges, count, ret_count);
+	free(edges);
+	if (*ret_origins == NULL) {
+		drip_schema_unref(yielded);
+		return drip_error_nomem(err, ORIGINS_MAX * sizeof(**ret_origins));
+	}
+	drip_schema_builder_from(&b, yielded);
+	drip_schema_builder_set_table(&b, "", name);
+	drip_schema_unref(yielded);
+	for (uint32_t i = 0; i < b.count; i++) {
+		b.columns[i].classification = DRIP_CLASS_PUBLIC;
+	}
+	for (size_t i = 0; i < *ret_count; i++) {
+		const struct origin *o = &(*ret_origins)[i];
+		enum drip_class class = drip_schema_column(o->table, o->column)->classification;
+
+		if (o->kind != DRIP_LINEAGE_INFLUENCE &&
+		    o->output<b.count &&class> b.columns[o->output].classification) {
+			b.columns[o->output].classification = class;
+		}
+	}
+	rc = drip_schema_builder_build(&b, ret_schema, err);
+	if (rc != 0) {
+		free(*ret_origins);
+	}
+	return rc;
+}
+
+/* ---- what a table takes ---- */
+
+static bool is_integer(enum drip_type type)
+{
+	return type >= DRIP_TYPE_INT8 && type <= DRIP_TYPE_UINT64;
+}
+
+static bool is_text(enum drip_type type)
+{
+	return type == DRIP_TYPE_UTF8 || type == DRIP_TYPE_JSON || type == DRIP_TYPE_UUID;
+}
+
+/* Whether a cast from one type to the other means the same; values may still be too large. */
+static bool takes(enum drip_type declared, enum drip_type yielded)
+{
+	bool number = is_integer(yielded) || yielded == DRIP_TYPE_DECIMAL;
+
+	if (declared == yielded || (is_text(declared) && is_text(yielded))) {
+		return true;
+	}
+	if (declared == DRIP_TYPE_FLOAT32 || declared == DRIP_TYPE_FLOAT64) {
+		return number || yielded == DRIP_TYPE_FLOAT32 || yielded == DRIP_TYPE_FLOAT64;
+	}
+	if (declared == DRIP_TYPE_DECIMAL) {
+		return number;
+	}
+	return is_integer(declared) && is_integer(yielded);
+}
+
+static void add_finding(struct drip_report *report, size_t step, const char *option,
+			const char *code, const char *hint, const char *fmt, ...) DRIP_PRINTF(6, 7);
+
+static void add_finding(struct drip_report *report, size_t step, const char *option,
+			const char *code, const char *hint, const char *fmt, ...)
+{
+	struct drip_error finding = DRIP_ERROR_INIT;
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	drip_error_set(&finding, -EINVAL, code, "%s", text);
+	if (hint != NULL) {
+		drip_error_hint(&finding, "%s", hint);
+	}
+	drip_error_option(&finding, "steps[%zu].%s", step, option);
+	report->add(report, DRIP_LOG_ERROR, &finding);
+}
+
+static void compare_column(struct drip_report *report, size_t step, const char *table,
+			   const struct drip_column *declared, const struct drip_column *yielded)
+{
+	char a[64], b[64];
+
+	if (!takes(declared->type, yielded->type)) {
+		drip_type_name(declared, a, sizeof(a));
+		drip_type_name(yielded, b, sizeof(b));
+		add_finding(report, step, "sql", "job.column_type",
+			    "Cast it in the query, or change the declaration.",
+			    "column %s is %s, and %s declares %s", yielded->name, b, table, a);
+	}
+	if (yielded->classification > declared->classification) {
+		add_finding(report, step, "sql", "job.class_lowered",
+			    "Declare the column with that class, or leave out what is sensitive.",
+			    "column %s is made of %s data, and %s declares it %s", yielded->name,
+			    drip_class_name(yielded->classification), table,
+			    drip_class_name(declared->classification));
+	}
+}
+
+static void compare_table(struct drip_report *report, size_t step, const char *table,
+			  const struct drip_schema *declared, const struct drip_schema *yielded)
+{
+	for (uint32_t i = 0; i < yielded->columns_count; i++) {
+		const struct drip_column *column = drip_schema_column(yielded, i);
+		int index = drip_schema_find(declared, column->name);
+
+		if (index < 0) {
+			add_finding(report, step, "sql", "job.unknown_column",
+				    "Name it as the table does, with AS.",
+				    "the query yields %s, which %s does not declare", column->name,
+				    table);
+			continue;
+		}
+		compare_column(report, step, table, drip_schema_column(declared, (uint32_t)index),
+			       column);
+	}
+	for (uint32_t i = 0; i < declared->columns_count; i++) {
+		const struct drip_column *column = drip_schema_column(declared, i);
+
+		if ((column->flags & DRIP_COLUMN_NULLABLE) == 0 &&
+		    drip_schema_find(yielded, column->name) < 0) {
+			add_finding(report, step, "sql", "job.missing_column",
+				    "A column that is not nullable must be given.",
+				    "the query does not yield %s, which %s declares", column->name,
+				    table);
+		}
+	}
+}
+
+/* ---- the steps ---- */
+
+static void finish(struct typing *t)
+{
+	for (size_t i = 0; i < t->locals_count; i++) {
+		drip_schema_unref(t->locals[i].schema);
+		free(t->locals[i].origins);
+	}
+	free(t->locals);
+	for (size_t i = 0; i < DRIP_COUNT(t->prelude); i++) {
+		free(t->prelude[i]);
+	}
+	if (t->sql != NULL) {
+		t->ctx->host->connection_put(t->ctx, ENGINE, DRIP_SQL_INTERFACE, t->object);
+	}
+}
+
+static int make_prelude(struct typing *t, struct drip_error *err)
+{
+	struct drip_text text = {0};
+	int rc;
+
+	drip_text_puts(&text, "CREATE SCHEMA IF NOT EXISTS ");
+	drip_text_puts(&text, t->config->schema);
+	drip_text_put(&text, "", 1);
+	rc = drip_text_check(&text, err);
+	t->prelude[0] = text.data;
+	text = (struct drip_text){0};
+	rc = rc == 0 ? drip_sql_put_key_function(&text, "duckdb", t->config->schema, err) : rc;
+	drip_text_put(&text, "", 1);
+	rc = rc == 0 ? drip_text_check(&text, err) : rc;
+	t->prelude[1] = text.data;
+	return rc;
+}
+
+/* -ENOTSUP: there is no engine that could tell. */
+static int begin(struct typing *t, struct drip_error *err)
+{
+	const struct drip_host *host = t->ctx->host;
+	const void *interface = NULL;
+	int rc;
+
+	if (!DRIP_HAS(host, declared_table) || host->declared_table == NULL ||
+	    host->connection_get(t->ctx, ENGINE, DRIP_SQL_INTERFACE, &interface, &t->object,
+				 NULL) != 0) {
+		return -ENOTSUP;
+	}
+	t->sql = interface;
+	if (!DRIP_HAS(t->sql, infer_tables) || t->sql->infer_tables == NULL) {
+		return -ENOTSUP;
+	}
+	rc = make_prelude(t, err);
+	return rc == 0 ? add_run(t, err) : rc;
+}
+
+/* A finding where the query cannot be typed; *ret_known tells whether it was. */
+static int check_step(struct typing *t, size_t index, struct drip_report *report, bool *ret_known,
+		      struct drip_error *err)
+{
+	const struct job_step *step = job_step(t->config, index);
+	const struct drip_schema *declared = NULL;
+	struct drip_error why = DRIP_ERROR_INIT;
+	struct drip_schema *yielded = NULL;
+	struct origin *origins = NULL;
+	struct job_name name;
+	size_t count = 0;
+	int rc = type_query(t, step->sql, step->temp != NULL ? step->temp : JOB_ROWS, &yielded,
+			    &origins, &count, &why);
+
+	*ret_known = rc == 0;
+	if (rc != 0) {
+		add_finding(report, index, "sql", why.code, why.hint[0] != '\0' ? why.hint : NULL,
+			    "%s", why.message);
+		return rc == -ENOMEM ? rc : 0;
+	}
+	if (step->temp != NULL) {
+		return add_local(t, yielded, origins, count, err);
+	}
+	if (step->table != NULL) {
+		job_split(step->table, &name);
+		if (t->ctx->host->declared_table(t->ctx, name.schema, name.table, &declared) == 0) {
+			compare_table(report, index, step->table, declared, yielded);
+		} else {
+			add_finding(report, index, "table", "job.not_declared",
+				    "Declare it under `tables`.", "table %s is not declared",
+				    step->table);
+		}
+	}
+	drip_schema_unref(yielded);
+	free(origins);
+	return 0;
+}
+
+int job_check_steps(struct drip_ctx *ctx, const struct job_config *config,
+		    struct drip_report *report, struct drip_error *err)
+{
+	struct typing t = {.ctx = ctx, .config = config};
+	bool known = true;
+	int rc = begin(&t, err);
+
+	for (size_t i = 0; i < config->changes.count && rc == 0; i++) {
+		struct drip_error why = DRIP_ERROR_INIT;
+
+		rc = add_change(&t, job_change(config, i), &why);
+		if (rc == -ENOENT) {
+			drip_error_option(&why, "changes[%zu].table", i);
+			report->add(report, DRIP_LOG_ERROR, &why);
+		}
+	}
+	/* what stands on a step that cannot be typed would be found missing */
+	for (size_t i = 0; i < config->steps.count && rc == 0 && known; i++) {
+		rc = check_step(&t, i, report, &known, err);
+	}
+	finish(&t);
+	return rc == -ENOTSUP || rc == -ENOENT ? 0 : rc;
+}
+
+/* ---- lineage ---- */
+
+static int record(struct job *job, const char *space, const struct job_step *step,
+		  const struct drip_schema *yielded, const struct origin *origins, size_t count,
+		  struct drip_error *err)
+{
+	struct drip_lineage_fact *facts = calloc(count + 1, sizeof(*facts));
+	char(*names)[2 * DRIP_NAME_MAX] = calloc(count + 1, sizeof(*names));
+	int rc;
+
+	if (facts == NULL || names == NULL) {
+		free(facts);
+		free(names);
+		return drip_error_nomem(err, count * sizeof(*names));
+	}
+	for (size_t i = 0; i < count; i++) {
+		const struct drip_column *out = drip_schema_column(yielded, origins[i].output);
+
+		snprintf(names[i], sizeof(names[i]), "%s.%s", origins[i].table->database,
+			 origins[i].table->table);
+		facts[i] = (struct drip_lineage_fact){
+			.struct_size = sizeof(facts[i]),
+			.kind = origins[i].kind,
+			.input_namespace = space,
+			.input_dataset = names[i],
+			.input_column =
+				drip_schema_column(origins[i].table, origins[i].column)->name,
+			.output_namespace = space,
+			.output_dataset = step->table,
+			.output_column = out->name,
+			.classification = out->classification};
+	}
+	rc = job->ctx->host->lineage(job->ctx, facts, count, err);
+	free(facts);
+	free(names);
+	return rc;
+}
+
+/* Steps that write the same table are put together by their order: the host replaces what it knew,
+ * so the facts of the last one stay. */
+int job_record_lineage(struct job *job, struct drip_error *err)
+{
+	struct typing t = {.ctx = job->ctx, .config = job->config};
+	char space[DRIP_NAME_MAX] = "";
+	int rc = begin(&t, err);
+
+	if (rc == 0 && (!DRIP_HAS(job->ctx->host, lineage) || job->ctx->host->lineage == NULL ||
+			job->sql->dataset_namespace(job->object, space, sizeof(space)) < 0)) {
+		rc = -ENOTSUP;
+	}
+	for (size_t i = 0; i < job->config->changes.count && rc == 0; i++) {
+		rc = add_change(&t, job_change(job->config, i), err);
+	}
+	for (size_t i = 0; i < job->config->steps.count && rc == 0; i++) {
+		const struct job_step *step = job_step(job->config, i);
+		struct drip_schema *yielded = NULL;
+		struct origin *origins = NULL;
+		size_t count = 0;
+
+		if (step->check != NULL) {
+			continue;
+		}
+		rc = type_query(&t, step->sql, step->temp != NULL ? step->temp : JOB_ROWS, &yielded,
+				&origins, &count, err);
+		if (rc == 0 && step->temp != NULL) {
+			rc = add_local(&t, yielded, origins, count, err);
+		} else if (rc == 0) {
+			rc = record(job, space, step, yielded, origins, count, err);
+			drip_schema_unref(yielded);
+			free(origins);
+		}
+	}
+	finish(&t);
+	return rc == -ENOTSUP ? 0 : rc;
+}

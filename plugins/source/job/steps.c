@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The steps of a run, in its transaction. Inputs that are read by their changes are temporary views
+ * of the rows that came since the last run; what the view shows ends with the transaction's own
+ * snapshot, and the greatest sequence in it is where the next run goes on. Thread: the source's.
+ */
+#include "job.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- what this run reads ---- */
+
+static int put_run(struct job *job, struct drip_error *err)
+{
+	const struct job_config *c = job->config;
+	int rc;
+
+	job_put(job,
+		"CREATE OR REPLACE TEMP VIEW %N AS SELECT r.run_at, %s%L%s AS as_of, CAST(%L AS "
+		"VARCHAR) AS pipeline FROM (SELECT %I AS run_at) AS r",
+		JOB_RUN, c->as_of != NULL ? "CAST(" : "CAST(timezone(",
+		c->as_of != NULL ? c->as_of : c->timezone,
+		c->as_of != NULL ? " AS DATE)" : ", r.run_at) AS DATE)", job->ctx->pipeline,
+		job->run_at_us);
+	rc = job_run(job, NULL, err);
+	if (rc != 0) {
+		drip_error_option(err, c->as_of != NULL ? "as_of" : "timezone");
+	}
+	return rc;
+}
+
+static int stored_sequence(struct job *job, const struct job_change *change, int64_t *ret,
+			   struct drip_error *err)
+{
+	job_put(job,
+		"SELECT max(\"sequence\") FROM %N.%N WHERE pipeline = %L AND stage = %L AND "
+		"source_table = %L",
+		job->config->schema, JOB_POSITIONS, job->ctx->pipeline, job->ctx->stage,
+		change->table);
+	return job_number(job, ret, err);
+}
+
+static int begin_change(struct job *job, size_t index, struct drip_error *err)
+{
+	const struct job_change *change = job_change(job->config, index);
+	struct drip_schema *found = NULL;
+	int64_t after = INT64_MIN, last = INT64_MIN;
+	struct job_name name;
+	int rc;
+
+	job_split(change->table, &name);
+	rc = job->sql->table_schema(job->session, name.schema, name.table, &found, err);
+	if (rc == -ENOENT) {
+		drip_error_set_retryable(err, -ENOENT, "job.no_input",
+					 "table %s does not exist yet", change->table);
+		drip_error_hint(err, "Run the pipeline that fills it first.");
+	}
+	drip_schema_unref(found);
+	rc = rc == 0 ? stored_sequence(job, change, &after, err) : rc;
+	if (rc == 0) {
+		job_put(job, "SELECT max(CAST(%N AS BIGINT)) FROM %T", change->sequence,
+			change->table);
+		rc = job_number(job, &last, err);
+	}
+	if (rc != 0) {
+		return rc;
+	}
+	if (last < after && last != INT64_MIN) {
+		drip_log_warning(job->ctx,
+				 "table %s ends at %" PRId64 ", before %" PRId64
+				 " where the last run stood: all of it is read again",
+				 change->table, last, after);
+		after = INT64_MIN;
+	}
+	job->sequences[index] = last > after ? last : after;
+	job_put(job, "CREATE OR REPLACE TEMP VIEW %N AS SELECT * FROM %T WHERE %N > %D", change->as,
+		change->table, change->sequence, after == INT64_MIN ? after + 1 : after);
+	return job_run(job, NULL, err);
+}
+
+int job_begin_changes(struct job *job, struct drip_error *err)
+{
+	int rc = put_run(job, err);
+
+	for (size_t i = 0; i < job->config->changes.count && rc == 0; i++) {
+		rc = begin_change(job, i, err);
+	}
+	return rc;
+}
+
+int job_store_positions(struct job *job, struct drip_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < job->config->changes.count && rc == 0; i++) {
+		const struct job_change *change = job_change(job->config, i);
+
+		job_put(job,
+			"DELETE FROM %N.%N WHERE pipeline = %L AND stage = %L AND source_table = "
+			"%L",
+			job->config->schema, JOB_POSITIONS, job->ctx->pipeline, job->ctx->stage,
+			change->table);
+		rc = job_run(job, NULL, err);
+		if (rc == 0 && job->sequences[i] != INT64_MIN) {
+			job_put(job, "INSERT INTO %N.%N VALUES (%L, %L, %L, %D, now())",
+				job->config->schema, JOB_POSITIONS, job->ctx->pipeline,
+				job->ctx->stage, change->table, job->sequences[i]);
+			rc = job_run(job, NULL, err);
+		}
+	}
+	return rc;
+}
+
+/* ---- steps ---- */
+
+static int run_temp(struct job *job, const struct job_step *step, struct job_counts *ret,
+		    struct drip_error *err)
+{
+	job_put(job, "CREATE OR REPLACE TEMP TABLE %N AS %Q", step->temp, step->sql);
+	return job_run(job, &ret->inserted, err);
+}
+
+static void put_columns(struct job *job, const struct drip_schema *schema)
+{
+	for (uint32_t i = 0; i < schema->columns_count; i++) {
+		job_put(job, "%s%N", i == 0 ? "" : ", ", drip_schema_column(schema, i)->name);
+	}
+}
+
+static void put_keys(struct job *job, const struct drip_schema *schema, const char *form,
+		     const char *between)
+{
+	bool first = true;
+
+	for (uint32_t i = 0; i < schema->columns_count; i++) {
+		const struct drip_column *column = drip_schema_column(schema, i);
+
+		if ((column->flags & DRIP_COLUMN_KEY) != 0) {
+			job_put(job, "%s", first ? "" : between);
+			job_put(job, form, column->name, column->name);
+			first = false;
+		}
+	}
+}
+
+/* The query's columns by name, each as the table declares it; a nullable one that it lacks is null.
+ */
+static int stage_rows(struct job *job, const struct job_step *step,
+		      const struct drip_schema *declared, struct drip_error *err)
+{
+	struct drip_schema *yielded = NULL;
+	struct ArrowArrayStream stream;
+	char type[64];
+	int rc;
+
+	job_put(job, "SELECT * FROM (%Q) AS q LIMIT 0", step->sql);
+	drip_text_put(&job->text, "", 1);
+	rc = drip_text_check(&job->text, err);
+	rc = rc == 0 ? job->sql->query(job->session, job->text.data, NULL, &yielded, &stream, err)
+		     : rc;
+	drip_text_clear(&job->text);
+	if (rc != 0) {
+		return rc;
+	}
+	stream.release(&stream);
+	job_put(job, "CREATE OR REPLACE TEMP TABLE %N AS SELECT ", JOB_ROWS);
+	for (uint32_t i = 0; i < declared->columns_count && rc == 0; i++) {
+		const struct drip_column *column = drip_schema_column(declared, i);
+
+		if (job->dialect->type_name(column, type, sizeof(type)) != 0) {
+			rc = drip_error_set(err, -ENOTSUP, "sql.no_type",
+					    "%s has no type for column %s", job->dialect->name,
+					    column->name);
+		} else if (drip_schema_find(yielded, column->name) >= 0) {
+			job_put(job, "%sCAST(q.%N AS %s) AS %N", i == 0 ? "" : ", ", column->name,
+				type, column->name);
+		} else {
+			job_put(job, "%sCAST(NULL AS %s) AS %N", i == 0 ? "" : ", ", type,
+				column->name);
+		}
+	}
+	drip_schema_unref(yielded);
+	if (rc != 0) {
+		drip_text_clear(&job->text);
+		return rc;
+	}
+	job_put(job, " FROM (%Q) AS q", step->sql);
+	return job_run(job, NULL, err);
+}
+
+/* Two rows of one key: two natural keys with one surrogate key, or a query that yields a row twice.
+ */
+static int check_keys(struct job *job, const struct job_step *step,
+		      const struct drip_schema *declared, struct drip_error *err)
+{
+	int64_t twice = 0;
+	int rc;
+
+	if (declared->keys_count == 0) {
+		return 0;
+	}
+	job_put(job,
+		"SELECT count(*) FROM (SELECT 1 FROM %T AS t WHERE EXISTS (SELECT 1 FROM %N AS "
+		"r WHERE ",
+		step->table, JOB_ROWS);
+	put_keys(job, declared, "r.%N = t.%N", " AND ");
+	job_put(job, ") GROUP BY ");
+	put_keys(job, declared, "t.%N", ", ");
+	job_put(job, " HAVING count(*) > 1) AS q");
+	rc = job_number(job, &twice, err);
+	if (rc == 0 && twice > 0) {
+		rc = drip_error_set(err, -EINVAL, "job.key_collision",
+				    "%" PRId64 " keys of %s stand for more than one row", twice,
+				    step->table);
+		drip_error_hint(err, "Either the step's query yields a row twice, or two natural "
+				     "keys have one surrogate key. The run was rolled back.");
+	}
+	return rc;
+}
+
+static int run_table(struct job *job, const struct job_step *step, struct job_counts *ret,
+		     struct drip_error *err)
+{
+	const struct drip_schema *declared = NULL;
+	struct job_name name;
+	int rc;
+
+	job_split(step->table, &name);
+	if (job->ctx->host->declared_table(job->ctx, name.schema, name.table, &declared) != 0) {
+		return drip_error_set(err, -ENOENT, "job.not_declared", "table %s is not declared",
+				      step->table);
+	}
+	rc = stage_rows(job, step, declared, err);
+	if (rc == 0 && step->replaces != NULL) {
+		job_put(job, "DELETE FROM %T WHERE %Q", step->table, step->replaces);
+		rc = job_run(job, &ret->deleted, err);
+	} else if (rc == 0 && declared->keys_count > 0) {
+		job_put(job, "DELETE FROM %T AS t USING %N AS r WHERE ", step->table, JOB_ROWS);
+		put_keys(job, declared, "t.%N = r.%N", " AND ");
+		rc = job_run(job, &ret->deleted, err);
+	}
+	if (rc == 0) {
+		job_put(job, "INSERT INTO %T (", step->table);
+		put_columns(job, declared);
+		job_put(job, ") SELECT ");
+		put_columns(job, declared);
+		job_put(job, " FROM %N", JOB_ROWS);
+		rc = job_run(job, &ret->inserted, err);
+	}
+	rc = rc == 0 ? check_keys(job, step, declared, err) : rc;
+	if (rc == 0) {
+		job_put(job, "DROP TABLE %N", JOB_ROWS);
+		rc = job_run(job, NULL, err);
+	}
+	return rc;
+}
+
+/* ---- checks ---- */
+
+/* One more row of the quality results, as text to follow VALUES. */
+static void note_check(struct job *job, const struct job_step *step, int64_t violations)
+{
+	struct drip_text own = job->text;
+
+	job->text = job->checks;
+	job_put(job, "%s(%I, %L, %L, %L, %D, %s)", job->checks.size > 0 ? ", " : "", job->run_at_us,
+		job->ctx->pipeline, step->check,
+		step->severity.value == JOB_WARN ? "warn" : "error", violations,
+		violations == 0 ? "true" : "false");
+	job->checks = job->text;
+	job->text = own;
+}
+
+static int insert_checks(struct job *job, const char *rows, size_t size, struct drip_error *err)
+{
+	job_put(job,
+		"INSERT INTO %N.%N (checked_at, pipeline, check_name, severity, violations, "
+		"passed) "
+		"VALUES ",
+		job->config->schema, JOB_QUALITY);
+	drip_text_put(&job->text, rows, size);
+	return job_run(job, NULL, err);
+}
+
+static int run_check(struct job *job, const struct job_step *step, struct job_counts *ret,
+		     struct drip_error *err)
+{
+	size_t before = job->checks.size;
+	int rc;
+
+	job_put(job, "SELECT count(*) FROM (%Q) AS q", step->sql);
+	rc = job_number(job, &ret->violations, err);
+	if (rc != 0) {
+		return rc;
+	}
+	note_check(job, step, ret->violations);
+	if (job->checks.rc == 0) {
+		size_t skip = before > 0 ? 2 : 0; /* the ", " */
+
+		rc = insert_checks(job, job->checks.data + before + skip,
+				   job->checks.size - before - skip, err);
+	}
+	if (rc == 0 && ret->violations > 0 && step->severity.value == JOB_WARN) {
+		drip_log_warning(job->ctx, "check \"%s\" found %" PRId64 " rows", step->check,
+				 ret->violations);
+	} else if (rc == 0 && ret->violations > 0) {
+		rc = drip_error_set(err, -EINVAL, "job.check_failed",
+				    "check \"%s\" found %" PRId64 " rows: the run is rolled back",
+				    step->check, ret->violations);
+		drip_error_hint(err, "The query of the check shows them.");
+	}
+	return rc;
+}
+
+void job_keep_checks(struct job *job)
+{
+	struct drip_error ignored = DRIP_ERROR_INIT;
+
+	if (job->checks.size == 0 || job->checks.rc != 0) {
+		return;
+	}
+	drip_text_clear(&job->text);
+	if (insert_checks(job, job->checks.data, job->checks.size, &ignored) != 0) {
+		drip_log_warning(job->ctx, "could not keep the results of checks: %s",
+				 ignored.message);
+	}
+}
+
+int job_run_step(struct job *job, const struct job_step *step, struct job_counts *ret,
+		 struct drip_error *err)
+{
+	int rc;
+
+	*ret = (struct job_counts){.inserted = 0};
+	if (step->temp != NULL) {
+		rc = run_temp(job, step, ret, err);
+	} else if (step->table != NULL) {
+		rc = run_table(job, step, ret, err);
+	} else {
+		rc = run_check(job, step, ret, err);
+	}
+	return rc;
+}
