@@ -70,7 +70,8 @@ static inline const struct job_change *job_change(const struct job_config *c, si
 void job_split(const char *name, struct job_name *ret);
 
 /* text.c: job_put appends to job->text: %N a quoted name, %T two of them for "schema.table", %L a
- * literal, %D an int64_t, %I microseconds as an instant, %s text as it is, %Q a query without what ends it. job_run runs it. */
+ * literal, %D an int64_t, %I microseconds as an instant, %s text as it is, %Q a query without what
+ * ends it. job_run runs it. */
 void job_put(struct job *job, const char *fmt, ...);
 int job_run(struct job *job, int64_t *ret_rows, struct drip_error *err) DRIP_MUST_CHECK;
 /* First value of the first row as an integer; *ret stays where there is none or it is null. */
