@@ -246,7 +246,7 @@ struct drip_run {
 
 	struct drip_instance *instances; /* one a stage */
 	uint32_t instances_count;
-	bool instances_ready; /* engine->lock: stats may read them */
+	bool instances_ready; /* they may be read, and queues of sinks cancelled */
 	struct sink_thread *sinks;
 	uint32_t sinks_count;
 	pthread_t source_thread;

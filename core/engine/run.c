@@ -107,10 +107,11 @@ void drip_run_fail(struct drip_run *run, int32_t stage, const struct drip_error 
 		__atomic_store_n(&run->aborting, true, __ATOMIC_RELEASE);
 	}
 	pthread_cond_broadcast(&run->changed);
-	pthread_mutex_unlock(&run->lock);
-	for (uint32_t k = 0; k < run->sinks_count; k++) {
+	/* Under the lock: the loop's thread fails a run too, which may be closing by itself. */
+	for (uint32_t k = 0; k < run->sinks_count && run->instances_ready; k++) {
 		drip_queue_cancel(&run->sinks[k].queue);
 	}
+	pthread_mutex_unlock(&run->lock);
 }
 
 void drip_run_end_replays(struct drip_run *run, struct replay **list,
