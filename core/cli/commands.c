@@ -166,6 +166,27 @@ const struct drip_command drip_commands[] = {
 		 "columns\n"
 		 "  --format FORMAT      text or json\n"
 		 "  --yes                do not ask before dropping\n"},
+	{.name = "key",
+	 .run = drip_cmd_key,
+	 .usage = "dripline key create --role ROLE --name NAME | list | revoke ID [options]",
+	 .summary = "make, list and revoke keys of the API",
+	 .help = "`create` prints the key once, to standard output; the store keeps a hash of it.\n"
+		 "A running daemon takes no revoked key after a second at most. NAME says who has\n"
+		 "the key: people whom a role names see what it sees masked.\n\n" STATE_HELP
+		 "  --expires DURATION   how long the key is good, as 90d (default: for ever)\n"
+		 "  --format FORMAT      of the list: text or json\n"},
+	{.name = "audit",
+	 .run = drip_cmd_audit,
+	 .usage = "dripline audit list | verify [options]",
+	 .summary = "list the audit, or check that nothing of it was changed",
+	 .help = "`verify` checks the chain of hashes and prints its head. Note the head "
+		 "somewhere\n"
+		 "else, and give it back with --head: then a chain that was written anew from "
+		 "some\n"
+		 "record on, or cut at its end, is found out too. Exit status 1: it is "
+		 "broken.\n\n" STATE_HELP "  --head ID:HASH       a head noted earlier\n"
+		 "  --limit N            list at most N (default 100)\n"
+		 "  --format FORMAT      of the list: text or json\n"},
 	{.name = "policy",
 	 .run = drip_cmd_policy,
 	 .usage = "dripline policy compile|show PATH... [options]",

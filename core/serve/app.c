@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "serve/access.h"
 #include "serve/control.h"
 #include "serve/methods.h"
 
@@ -296,6 +297,8 @@ static void setup_logger(struct drip_app *app, const struct drip_settings *setti
 
 static int apply_reload(struct drip_app *app, struct drip_app_reload *r, struct drip_error *err)
 {
+	int rc;
+
 	log_findings(&r->findings);
 	if (r->rc < 0 || r->document == NULL) {
 		return drip_error_set(err, r->rc < 0 ? r->rc : -EINVAL, "reload.invalid",
@@ -307,7 +310,8 @@ static int apply_reload(struct drip_app *app, struct drip_app_reload *r, struct 
 	}
 	setup_logger(app, &r->document->settings);
 	setup_retention(app, &r->document->settings);
-	return drip_engine_apply(app->engine, drip_steal(r->document), err);
+	rc = drip_access_set_policy(app->access, r->document, err);
+	return rc < 0 ? rc : drip_engine_apply(app->engine, drip_steal(r->document), err);
 }
 
 static void on_loaded_again(uv_work_t *work, int status)
@@ -471,6 +475,11 @@ static struct drip_app *new_app(const struct drip_app_options *options)
 	if (app == NULL) {
 		return NULL;
 	}
+	app->access = drip_access_create();
+	if (app->access == NULL) {
+		free(app);
+		return NULL;
+	}
 	app->options = *options;
 	app->jobs_tail = &app->jobs;
 	app->started_wall_us = drip_clock_wall_us();
@@ -497,6 +506,7 @@ int drip_app_open(const struct drip_app_options *options, struct drip_findings *
 	rc = rc == 0 ? drip_store_open(app->state_dir, DRIP_STORE_WRITE, &app->store, err) : rc;
 	if (rc == 0) {
 		setup_retention(app, &app->document->settings);
+		rc = drip_access_set_policy(app->access, app->document, err);
 	}
 	rc = rc == 0 ? open_loop(app, err) : rc;
 	rc = rc == 0 ? open_engine(app, err) : rc;
@@ -563,6 +573,7 @@ void drip_app_close(struct drip_app *app)
 		drip_document_destroy(app->document);
 	}
 	drip_store_close(app->store);
+	drip_access_destroy(app->access);
 	if (app->registry != NULL) {
 		drip_registry_destroy(app->registry);
 	}

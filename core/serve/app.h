@@ -15,6 +15,7 @@
 
 struct drip_app;
 struct drip_control;
+struct drip_access;
 
 struct drip_app_options {
 	const char *const *paths; /* (borrowed) as long as the app lives, as are all texts here */
@@ -61,6 +62,7 @@ struct drip_app {
 	struct drip_engine *engine;
 	struct drip_control *control;
 	char *state_dir, *lineage_namespace;
+	struct drip_access *access;
 	uv_signal_t signals[3];
 	uv_async_t wake;
 	uv_work_t reload_work;

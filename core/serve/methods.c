@@ -459,12 +459,16 @@ static const struct {
 	const char *name;
 	drip_method *run;
 } methods[] = {
+	{"access", drip_method_access},
+	{"audit.append", drip_method_audit_append},
 	{"checkpoint.reset", method_checkpoint_reset},
 	{"checkpoint.show", method_checkpoint_show},
 	{"dlq.drop", drip_method_dlq_drop},
 	{"dlq.list", drip_method_dlq_list},
 	{"dlq.replay", drip_method_dlq_replay},
 	{"dlq.show", drip_method_dlq_show},
+	{"key.create", drip_method_key_create},
+	{"key.revoke", drip_method_key_revoke},
 	{"lineage", drip_method_lineage},
 	{"live", method_live},
 	{"metrics", drip_method_metrics},

@@ -12,6 +12,9 @@
  *	dlq.list {pipeline?, stage?, limit?, reveal?}   dlq.show {id, reveal?}
  *	dlq.replay {ids? | pipeline, stage?}            dlq.drop {ids? | pipeline, stage?}
  *
+ *	access {version?}             audit.append {actor, action, target?, detail?}
+ *	key.create {name, role, expires_us?}            key.revoke {id}
+ *
  * Thread: any but the loop thread, since they wait for it; they may block.
  */
 #ifndef DRIPLINE_SERVE_METHODS_H
@@ -43,6 +46,8 @@ typedef int drip_method(struct drip_call *call, struct drip_error *err);
 int drip_call_string(const struct drip_call *call, const char *name, const char **ret,
 		     struct drip_error *err) DRIP_MUST_CHECK;
 
+drip_method drip_method_access, drip_method_audit_append, drip_method_key_create,
+	drip_method_key_revoke;  /* access.c */
 drip_method drip_method_metrics; /* metrics.c */
 drip_method drip_method_lineage; /* lineage.c */
 drip_method drip_method_dlq_list, drip_method_dlq_show, drip_method_dlq_replay,
@@ -53,6 +58,10 @@ drip_method drip_method_tap;  /* tap.c */
  * lineage in the formats text and dot. */
 int drip_lineage_render(struct drip_store *store, const char *job_namespace, const char *table,
 			const char *column, const char *format, struct drip_str *out,
+			struct drip_error *err) DRIP_MUST_CHECK;
+/* Makes a key and writes {"id", "key"}. */
+int drip_key_render_new(struct drip_store *store, const char *actor, const char *name,
+			const char *role, int64_t expires_us, struct drip_json *j,
 			struct drip_error *err) DRIP_MUST_CHECK;
 int drip_checkpoints_render(struct drip_store *store, const char *pipeline, struct drip_json *json,
 			    struct drip_error *err) DRIP_MUST_CHECK;

@@ -28,6 +28,10 @@ struct drip_store {
 	int lock_fd;                         /* -1: not the writer */
 	struct drip_store_db writer, reader; /* reader.handle: opened by the first query */
 	struct drip_durable durable;
+	pthread_mutex_t audit_lock; /* guards the audit_ fields; never held across a commit */
+	pthread_cond_t audit_done;
+	struct drip_store_audit_wait *audit_first, **audit_last;
+	bool audit_led;                 /* one of those that wait commits for all */
 	pthread_mutex_t retention_lock; /* never held across a query */
 	struct drip_store_retention retention;
 	bool retention_new; /* nothing was dropped by it yet */
@@ -62,6 +66,11 @@ int drip_store_step(sqlite3_stmt *stmt, struct drip_error *err) DRIP_MUST_CHECK;
 const char *drip_store_text(sqlite3_stmt *stmt, int column);
 
 /* In the writer's transaction. */
+struct drip_store_audit_wait;
+/* Takes records away from the front of the audit: older than `before_us`, or beyond the newest
+ * `rows` (0: any number), `step` at most. */
+int drip_store_prune_audit(sqlite3 *db, int64_t before_us, int64_t rows, int64_t step,
+			   int64_t *ret_dropped, struct drip_error *err) DRIP_MUST_CHECK;
 int drip_store_put_audit(sqlite3 *db, const char *actor, const char *action, const char *target,
 			 const char *detail, struct drip_error *err) DRIP_MUST_CHECK;
 /* In the writer's transaction: a bounded step of what retention asks for, where that is due.

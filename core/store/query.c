@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Questions of the command line and the control methods: checkpoints, runs, audit. */
+/* Questions of the command line and the control methods: checkpoints, runs. */
 #include "store/internal.h"
 
 #include "base/cleanup.h"
@@ -38,15 +38,6 @@ int drip_store_visit_checkpoints(struct drip_store *store, const char *pipeline,
 	drip_store_finalize(&stmt);
 	pthread_mutex_unlock(&store->reader.lock);
 	return rc;
-}
-
-int drip_store_put_audit(sqlite3 *db, const char *actor, const char *action, const char *target,
-			 const char *detail, struct drip_error *err)
-{
-	return drip_store_run(db, err,
-			      "INSERT INTO audit (wall_us, actor, action, target, detail)"
-			      " VALUES (?, ?, ?, ?, ?)",
-			      "itttt", drip_clock_wall_us(), actor, action, target, detail);
 }
 
 /* A pipeline that has run, but never committed into this store: from then on it counts as reset, so
@@ -127,17 +118,4 @@ int drip_store_visit_runs(struct drip_store *store, const char *pipeline, int64_
 	drip_store_finalize(&stmt);
 	pthread_mutex_unlock(&store->reader.lock);
 	return rc;
-}
-
-int drip_store_audit(struct drip_store *store, const char *actor, const char *action,
-		     const char *target, const char *detail, struct drip_error *err)
-{
-	int rc = drip_store_begin(store, err);
-
-	if (rc < 0) {
-		return rc;
-	}
-	rc = drip_store_put_audit(store->writer.handle, actor, action, target, detail, err);
-	rc = rc == 0 ? drip_store_prune(store, 1, err) : rc;
-	return drip_store_end(store, rc, err);
 }

@@ -106,7 +106,9 @@ int drip_store_prune(struct drip_store *store, size_t written, struct drip_error
 	}
 	rc = prune_table(db, "dead_letter", r.letters_age_ms, r.letters_rows, &letters, err);
 	if (rc == 0) {
-		rc = prune_table(db, "audit", r.audit_age_ms, r.audit_rows, &audit, err);
+		rc = drip_store_prune_audit(
+			db, r.audit_age_ms > 0 ? now - r.audit_age_ms * 1000 : INT64_MIN,
+			r.audit_rows, PRUNE_STEP, &audit, err);
 	}
 	if (rc == 0 && letters > 0) {
 		snprintf(detail, sizeof(detail), "%" PRId64 " letters", letters);

@@ -508,6 +508,9 @@ static struct drip_store *new_store(const char *state_dir)
 	pthread_mutex_init(&store->writer.lock, NULL);
 	pthread_mutex_init(&store->reader.lock, NULL);
 	pthread_mutex_init(&store->retention_lock, NULL);
+	pthread_mutex_init(&store->audit_lock, NULL);
+	pthread_cond_init(&store->audit_done, NULL);
+	store->audit_last = &store->audit_first;
 	store->path = drip_malloc(size);
 	store->lock_path = drip_malloc(size);
 	if (store->path == NULL || store->lock_path == NULL) {
@@ -557,6 +560,8 @@ void drip_store_close(struct drip_store *store)
 	pthread_mutex_destroy(&store->reader.lock);
 	pthread_mutex_destroy(&store->writer.lock);
 	pthread_mutex_destroy(&store->retention_lock);
+	pthread_cond_destroy(&store->audit_done);
+	pthread_mutex_destroy(&store->audit_lock);
 	if (store->lock_fd >= 0) {
 		close(store->lock_fd);
 	}

@@ -118,9 +118,61 @@ int drip_store_count_letters(struct drip_store *store,
 					  void *data),
 			     void *data, struct drip_error *err) DRIP_MUST_CHECK;
 
-/* Records that `actor` did `action` to `target`. */
+/* ---- audit ---- */
+
+#define DRIP_STORE_HASH_BYTES 32
+
+struct drip_store_record {
+	int64_t id, wall_us;
+	const char *actor, *action, *target, *detail;
+};
+
+/* Where the chain of records ends. */
+struct drip_store_audit_head {
+	int64_t id; /* of the last record; of a noted head, 0: none */
+	unsigned char hash[DRIP_STORE_HASH_BYTES];
+	int64_t records, first; /* records that were checked; the id before the first of them */
+};
+
+/* Records that `actor` did `action` to `target`; durable when it returns. Calls at once are
+ * committed together. */
 int drip_store_audit(struct drip_store *store, const char *actor, const char *action,
 		     const char *target, const char *detail,
 		     struct drip_error *err) DRIP_MUST_CHECK;
+/* Newest first. */
+int drip_store_visit_audit(struct drip_store *store, int64_t limit,
+			   int (*visit)(const struct drip_store_record *r, void *data), void *data,
+			   struct drip_error *err) DRIP_MUST_CHECK;
+/*
+ * Checks the whole chain, and that it holds the record `noted` (may be NULL) with that hash.
+ * -EBADMSG with audit.broken and the record where it breaks; -ENOENT with audit.noted_pruned.
+ */
+int drip_store_verify_audit(struct drip_store *store, const struct drip_store_audit_head *noted,
+			    struct drip_store_audit_head *ret,
+			    struct drip_error *err) DRIP_MUST_CHECK;
+
+/* ---- keys of the API ---- */
+
+#define DRIP_STORE_KEY_MAX    80 /* bytes of a key, with its NUL */
+#define DRIP_STORE_KEY_ID_MAX 16
+
+struct drip_store_key {
+	const char *id, *name, *role;
+	const unsigned char *hash;                  /* BLAKE2b-256 of the key */
+	int64_t created_us, expires_us, revoked_us; /* 0: never */
+};
+
+/* Makes a key; it is in ret_key (DRIP_STORE_KEY_MAX bytes, ret_id DRIP_STORE_KEY_ID_MAX) and
+ * nowhere else. key.bad_name. Recorded in the audit. */
+int drip_store_create_key(struct drip_store *store, const char *name, const char *role,
+			  int64_t expires_us, const char *actor, char *ret_id, char *ret_key,
+			  struct drip_error *err) DRIP_MUST_CHECK;
+/* -ENOENT with key.unknown where there is none, or it is revoked already. */
+int drip_store_revoke_key(struct drip_store *store, const char *id, const char *actor,
+			  struct drip_error *err) DRIP_MUST_CHECK;
+/* Oldest first, revoked ones too. */
+int drip_store_visit_keys(struct drip_store *store,
+			  int (*visit)(const struct drip_store_key *k, void *data), void *data,
+			  struct drip_error *err) DRIP_MUST_CHECK;
 
 #endif

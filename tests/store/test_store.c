@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sqlite3.h>
 
 static struct drip_store *open_store(const char *dir)
@@ -598,6 +599,185 @@ __attribute__((constructor)) static void count_sqlite(void)
 	if (sqlite3_config(SQLITE_CONFIG_MALLOC, &methods) != SQLITE_OK) {
 		abort();
 	}
+}
+
+/* ---- audit and keys ---- */
+
+static void tamper(const char *dir, const char *sql)
+{
+	char path[600];
+	sqlite3 *db = NULL;
+
+	snprintf(path, sizeof(path), "%s/dripline.db", dir);
+	REQUIRE(sqlite3_open(path, &db) == SQLITE_OK);
+	REQUIRE(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK);
+	sqlite3_close(db);
+}
+
+static void fill_audit(const char *dir, struct drip_store_audit_head *ret_head)
+{
+	struct drip_store *store = open_store(dir);
+	struct drip_error err = DRIP_ERROR_INIT;
+
+	for (int i = 0; i < 10; i++) {
+		REQUIRE_OK(drip_store_audit(store, "key 1", "POST /query", "SELECT 1", "{}", &err),
+			   &err);
+	}
+	REQUIRE_OK(drip_store_verify_audit(store, NULL, ret_head, &err), &err);
+	CHECK_EQ_INT(ret_head->records, 10);
+	drip_store_close(store);
+}
+
+static int verify_audit(const char *dir, const struct drip_store_audit_head *noted,
+			struct drip_error *err)
+{
+	struct drip_store_audit_head head;
+	struct drip_store *store = open_store(dir);
+	int rc = drip_store_verify_audit(store, noted, &head, err);
+
+	drip_store_close(store);
+	return rc;
+}
+
+TEST(finds_every_change_of_the_audit)
+{
+	static const struct {
+		const char *sql, *message;
+	} changes[] = {
+		{"UPDATE audit SET target = 'SELECT 2' WHERE id = 4", "record 4:"},
+		{"UPDATE audit SET wall_us = wall_us + 1 WHERE id = 1", "record 1:"},
+		{"UPDATE audit SET actor = 'key 1P', action = 'OST /query' WHERE id = 2",
+		 "record 2:"},
+		{"DELETE FROM audit WHERE id = 5", "record 5: it is missing"},
+		{"DELETE FROM audit WHERE id = 10", "record 10:"},
+		{"DELETE FROM audit WHERE id > 3", "record 4:"},
+		{"DELETE FROM audit", "record 1:"},
+		{"DELETE FROM audit WHERE id = 1", "record 1: it is missing"},
+		{"UPDATE audit SET id = 99 WHERE id = 3; UPDATE audit SET id = 3 WHERE id = 4;"
+		 "UPDATE audit SET id = 4 WHERE id = 99",
+		 "record 3:"},
+		{"INSERT INTO audit SELECT 11, wall_us, actor, action, target, detail, hash FROM "
+		 "audit WHERE id = 10",
+		 "record 11:"},
+		{"UPDATE audit_head SET hash = zeroblob(32)", "record 10:"},
+		{"DELETE FROM audit_head", "no head"},
+	};
+
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		struct drip_error err = DRIP_ERROR_INIT;
+		struct drip_store_audit_head head;
+		const char *dir;
+
+		dir = temp_dir();
+		fill_audit(dir, &head);
+		CHECK_EQ_INT(verify_audit(dir, &head, &err), 0);
+		tamper(dir, changes[i].sql);
+		CHECK(verify_audit(dir, NULL, &err) < 0);
+		CHECK_EQ_STR(err.code, "audit.broken");
+		CHECK_CONTAINS(err.message, changes[i].message);
+	}
+}
+
+/* Who may write the whole file can make a chain that is whole: the noted head tells. */
+TEST(finds_a_cut_audit_by_its_noted_head)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_store_audit_head head;
+	const char *dir;
+
+	dir = temp_dir();
+	fill_audit(dir, &head);
+	tamper(dir, "DELETE FROM audit WHERE id > 6; UPDATE audit_head SET id = 6, hash = (SELECT "
+		    "hash FROM audit WHERE id = 6)");
+	CHECK_EQ_INT(verify_audit(dir, NULL, &err), 0);
+	CHECK(verify_audit(dir, &head, &err) < 0);
+	CHECK_EQ_STR(err.code, "audit.broken");
+}
+
+TEST(keeps_the_chain_through_retention)
+{
+	struct drip_store_retention r = {.audit_rows = 4};
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_store_audit_head head, early;
+	struct drip_store *store;
+	const char *dir;
+
+	dir = temp_dir();
+	fill_audit(dir, &early);
+	store = open_store(dir);
+	drip_store_set_retention(store, &r);
+	REQUIRE_OK(drip_store_audit(store, "a", "b", "c", "", &err), &err);
+	REQUIRE_OK(drip_store_verify_audit(store, NULL, &head, &err), &err);
+	CHECK_EQ_INT(head.id, 11);
+	CHECK_EQ_INT(head.records, 4);
+	early.id = 3;
+	CHECK_EQ_INT(drip_store_verify_audit(store, &early, &head, &err), -ENOENT);
+	CHECK_EQ_STR(err.code, "audit.noted_pruned");
+	drip_store_close(store);
+}
+
+static void *write_records(void *data)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+
+	for (int i = 0; i < 50; i++) {
+		REQUIRE_OK(drip_store_audit(data, "a", "b", "c", "", &err), &err);
+	}
+	return NULL;
+}
+
+TEST(commits_records_of_many_threads)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_store_audit_head head;
+	struct drip_store *store;
+	pthread_t threads[8];
+	const char *dir;
+
+	dir = temp_dir();
+	store = open_store(dir);
+	for (int i = 0; i < 8; i++) {
+		REQUIRE(pthread_create(&threads[i], NULL, write_records, store) == 0);
+	}
+	for (int i = 0; i < 8; i++) {
+		pthread_join(threads[i], NULL);
+	}
+	REQUIRE_OK(drip_store_verify_audit(store, NULL, &head, &err), &err);
+	CHECK_EQ_INT(head.records, 400);
+	drip_store_close(store);
+}
+
+static int count_key(const struct drip_store_key *k, void *data)
+{
+	*(int *)data += k->revoked_us == 0;
+	return 0;
+}
+
+TEST(keeps_hashes_of_keys)
+{
+	char id[DRIP_STORE_KEY_ID_MAX], key[DRIP_STORE_KEY_MAX], other[DRIP_STORE_KEY_MAX];
+	const char *dir;
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_store *store;
+	int count = 0;
+
+	dir = temp_dir();
+	store = open_store(dir);
+	REQUIRE_OK(drip_store_create_key(store, "alice", "analyst", 0, "uid 0", id, key, &err),
+		   &err);
+	CHECK_EQ_INT(strncmp(key, "drip_", 5), 0);
+	CHECK_EQ_INT(strlen(key), 57);
+	CHECK(drip_store_create_key(store, "A'; --", "analyst", 0, "uid 0", id, other, &err) < 0);
+	CHECK_EQ_STR(err.code, "key.bad_name");
+	REQUIRE_OK(drip_store_visit_keys(store, count_key, &count, &err), &err);
+	CHECK_EQ_INT(count, 1);
+	REQUIRE_OK(drip_store_revoke_key(store, id, "uid 0", &err), &err);
+	CHECK_EQ_INT(drip_store_revoke_key(store, id, "uid 0", &err), -ENOENT);
+	CHECK_EQ_STR(err.code, "key.unknown");
+	count = 0;
+	REQUIRE_OK(drip_store_visit_keys(store, count_key, &count, &err), &err);
+	CHECK_EQ_INT(count, 0);
+	drip_store_close(store);
 }
 
 TEST_MAIN()
