@@ -40,9 +40,17 @@ def check(name, good, detail=""):
     print("%sok %d - %s" % ("" if good else "not ", number, name))
 
 
+class Loader(yaml.SafeLoader):
+    """As Dripline and editors read YAML: a date is a text."""
+
+
+Loader.yaml_implicit_resolvers = {first: [(tag, regexp) for tag, regexp in resolvers if not tag.endswith(":timestamp")]
+                                  for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()}
+
+
 def errors(path):
     with open(path, encoding="utf-8") as f:
-        return ["%s: %s" % (e.json_path, e.message[:200]) for e in validator.iter_errors(yaml.safe_load(f))]
+        return ["%s: %s" % (e.json_path, e.message[:200]) for e in validator.iter_errors(yaml.load(f, Loader))]
 
 
 cases = os.path.join(root, "tests/config/cases")

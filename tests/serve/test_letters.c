@@ -123,7 +123,7 @@ TEST(letters_are_kept_shown_replayed_and_dropped)
 	write_conf("20", "0");
 	start_daemon();
 	CHECK_CONTAINS(dlq("replay", "1", NULL), "1 dead letter replayed");
-	wait_for_list("range_id");
+	wait_for_list("'range(id)'");
 	CHECK_EQ_INT(first_id(), 2);
 	CHECK_CONTAINS(dlq("show", "1", NULL), "dlq.unknown_letter");
 	end_daemon();
