@@ -255,7 +255,7 @@ static void write_configuration(struct docs *d)
 			      "maps is one map here: `commit: {interval: 5s}`.\n");
 	table_markdown("File",
 		       "Besides these: `settings`, `tables`, `roles`, `connections`, `services`, "
-		       "`source`, "
+		       "`models`, `source`, "
 		       "`feed`, `transforms`, `sinks`.",
 		       graph_file_table(), &out);
 	table_markdown("Settings", "Under `settings`, in one of the files.", graph_settings_table(),
@@ -268,6 +268,8 @@ static void write_configuration(struct docs *d)
 		       "sinks, `input` for transforms and sinks, `clearance` for sinks; "
 		       "connections and services have `plugin` alone.",
 		       graph_stage_table(DRIP_KIND_SINK), &out);
+	table_markdown("Models", "Under `models`, by name, beside the options of the plugin.",
+		       graph_stage_table(DRIP_KIND_MODEL), &out);
 	put_reference(d, "configuration.md", &out);
 }
 

@@ -237,6 +237,7 @@ static void put_file(struct drip_json *j, struct drip_registry *registry)
 	put_maps(j, "roles", "The policy: what each role may see.", graph_role_table());
 	put_named(j, "connections", "connection", "Shared handles to outside systems, by name.");
 	put_named(j, "services", "service", "Services of the process, by name.");
+	put_named(j, "models", "model", "Models, by name.");
 	put_single(j, "source", "source");
 	put_single(j, "feed", "feed");
 	put_list(j, "transforms", "transform");

@@ -200,6 +200,20 @@ const struct drip_command drip_commands[] = {
 		 "  --database NAME      of DuckDB's views: what the warehouse is attached as "
 		 "(default warehouse)\n"
 		 "  --role NAME          this role only\n" PLUGIN_HELP},
+	{.name = "model",
+	 .run = drip_cmd_model,
+	 .usage = "dripline model list | show NAME[@V] | promote NAME@V STAGE | approve NAME@V | "
+		  "refuse NAME@V | archive NAME@V | delete NAME@V | export NAME[@V] [options]",
+	 .summary = "show and promote the versions of models",
+	 .help = "Stages are none, staging, production and archived. A version that was measured\n"
+		 "worse than the one in production, on the same rows, is not promoted there; with\n"
+		 "--force it is, once somebody else approves it. Works without a daemon too; a\n"
+		 "daemon scores with the new version at once.\n\n" STATE_HELP
+		 "  --comment TEXT       why, for the history\n"
+		 "  --force              promote over the gates, with an approval\n"
+		 "  --output FILE        export: where the artifact is written\n"
+		 "  --format FORMAT      text or json\n"
+		 "  --yes                do not ask before deleting\n"},
 	{.name = NULL},
 };
 

@@ -43,6 +43,32 @@ struct drip_lineage_record {
 	enum drip_class classification; /* of the output column */
 };
 
+/* A version of a model, to be registered. Texts may be NULL for none. */
+struct drip_model_record {
+	const char *name, *description, *component;
+	bool approval;    /* of the declaration: see drip_model_spec */
+	double tolerance; /* likewise */
+	const char *actor;
+	const void *artifact;
+	size_t size;
+	const char *features_json, *parameters_json;
+	const struct drip_model_facts *facts;
+};
+
+#define DRIP_CHECKSUM_SIZE 65 /* SHA-256 in hex, with its NUL */
+
+/* A version with its artifact. */
+struct drip_model_artifact {
+	int64_t version, created_us;
+	char checksum[DRIP_CHECKSUM_SIZE];
+	char component[64];
+	char *metrics_json, *parameters_json; /* malloc'd */
+	void *data;                           /* malloc'd */
+	size_t size;
+};
+
+void drip_model_artifact_finish(struct drip_model_artifact *a); /* zeroed is accepted */
+
 enum drip_run_state { DRIP_RUN_RUNNING = 1, DRIP_RUN_SUCCEEDED, DRIP_RUN_FAILED, DRIP_RUN_STOPPED };
 
 struct drip_durable {
@@ -76,6 +102,14 @@ struct drip_durable {
 	 * replay does not double it. */
 	int (*dead_letter_put)(void *self, const struct drip_dead_letter *letters, size_t count,
 			       struct drip_error *err);
+	/* Models; NULL where nothing keeps them. add: durable when it returns. */
+	int (*model_add)(void *self, const struct drip_model_record *record,
+			 struct drip_model_added *ret, struct drip_error *err);
+	/* (gives) *ret, to be freed with drip_model_artifact_finish. `version` 0: the one in
+	 * Production, -ENOENT with model.no_production where there is none. Checks the artifact
+	 * against its checksum. */
+	int (*model_read)(void *self, const char *name, int64_t version,
+			  struct drip_model_artifact *ret, struct drip_error *err);
 };
 
 #endif

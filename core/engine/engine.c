@@ -301,7 +301,8 @@ int drip_engine_create(const struct drip_engine_options *options, struct drip_en
 	    pthread_mutex_init(&engine->services_lock, NULL) != 0 ||
 	    pthread_rwlock_init(&engine->taps_lock, NULL) != 0 ||
 	    drip_budget_init(&engine->budget, UINT64_MAX) < 0 ||
-	    drip_connections_init(&engine->connections) < 0 || init_handles(engine) < 0) {
+	    drip_connections_init(&engine->connections) < 0 ||
+	    drip_models_init(&engine->models) < 0 || init_handles(engine) < 0) {
 		free(engine);
 		return drip_error_nomem(err, sizeof(*engine));
 	}
@@ -336,6 +337,7 @@ bool drip_engine_destroy(struct drip_engine *engine)
 		drip_pipeline_destroy(p);
 	}
 	drip_doc_unref(engine->doc);
+	drip_models_finish(&engine->models);
 	drip_connections_finish(&engine->connections);
 	drip_budget_finish(&engine->budget);
 	pthread_rwlock_destroy(&engine->taps_lock);

@@ -140,6 +140,16 @@ int drip_engine_replay(struct drip_engine *engine, const char *pipeline, const c
 		       void (*done)(const struct drip_error *error, void *data), void *data,
 		       struct drip_error *err) DRIP_MUST_CHECK;
 
+/*
+ * Models. check: that a version of a declared model can be loaded; 0 also where the document
+ * declares no model of that name. refresh: whoever acquires the model from now on gets the version
+ * that is in Production; where that cannot be loaded the one before stays. Thread: any; both block.
+ */
+int drip_engine_check_model(struct drip_engine *engine, const char *name, int64_t version,
+			    struct drip_error *err) DRIP_MUST_CHECK;
+int drip_engine_refresh_model(struct drip_engine *engine, const char *name,
+			      struct drip_error *err) DRIP_MUST_CHECK;
+
 const char *drip_pipeline_state_name(enum drip_pipeline_state state);
 
 #endif

@@ -142,6 +142,8 @@ struct drip_instance {
 	void *self;
 	bool opened, started;
 	struct drip_meters *meters; /* (borrowed) from the slot, or own */
+	const struct drip_run
+		*watched; /* no run of its own: this one's stop is meant; NULL: none */
 	char *data_dir;
 	uint32_t *children; /* stages that this one feeds */
 	uint32_t children_count;
@@ -357,6 +359,22 @@ void drip_connections_visit(struct drip_engine *engine,
 					  const char *pipeline, const char *stage, bool counter,
 					  double value, void *data),
 			    void *data);
+/* ---- models ---- */
+
+struct model_handle;
+
+struct drip_models {
+	pthread_mutex_t lock;
+	struct model_handle *first;
+};
+
+int drip_models_init(struct drip_models *m) DRIP_MUST_CHECK;
+void drip_models_finish(struct drip_models *m);
+/* As drip_connection_get and put, for the interface drip_model. */
+int drip_model_get(struct drip_instance *user, const char *name, const void **ret_interface,
+		   void **ret_object, struct drip_error *err) DRIP_MUST_CHECK;
+void drip_model_put(struct drip_instance *user, void *object);
+
 /* Wakes whoever waits in a connection or service. */
 void drip_connections_wake(struct drip_engine *engine);
 
@@ -418,6 +436,7 @@ struct drip_engine {
 	struct replay *replayed; /* their outcome is to be told */
 	struct drip_budget budget;
 	struct drip_connections connections;
+	struct drip_models models;
 	pthread_mutex_t services_lock;
 	struct drip_service *services;
 	pthread_rwlock_t taps_lock;

@@ -22,13 +22,21 @@ struct drip_retry {
 	double jitter; /* 0 to 1: share of the delay that is random */
 };
 
-/* A declared connection or service. */
+/* What a declared model has beside its component. */
+struct drip_model_spec {
+	struct drip_model_declaration declaration;
+	bool approval;    /* a promotion to Production waits for somebody's approval */
+	double tolerance; /* by how much a version may be worse than the one in Production */
+};
+
+/* A declared connection, service or model. */
 struct drip_declared {
 	const char *name;
 	const struct drip_component *component;
 	const void *config; /* bound */
 	struct drip_place place;
 	uint64_t config_hash; /* of the effective options, secrets included; a reload compares it */
+	const struct drip_model_spec *model; /* NULL: no model */
 };
 
 struct drip_stage {
@@ -91,8 +99,8 @@ struct drip_settings {
 
 struct drip_document {
 	struct drip_settings settings;
-	struct drip_declared *connections, *services;
-	size_t connections_count, services_count;
+	struct drip_declared *connections, *services, *models;
+	size_t connections_count, services_count, models_count;
 	struct drip_pipeline_spec *pipelines;
 	size_t pipelines_count;
 	struct drip_catalog catalog;

@@ -157,6 +157,13 @@ int graph_check(struct graph *g)
 				d->connections[i].component, d->connections[i].config);
 		}
 	}
+	for (size_t i = 0; i < d->models_count; i++) {
+		if (g->models[i].sound) {
+			g->models[i].sound =
+				check_component(g, "", d->models[i].name, g->models[i].node,
+						d->models[i].component, d->models[i].config);
+		}
+	}
 	for (size_t i = 0; i < d->services_count; i++) {
 		if (g->services[i].sound) {
 			g->services[i].sound =

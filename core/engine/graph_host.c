@@ -251,6 +251,10 @@ static int host_connection_get(struct drip_ctx *ctx, const char *name, const cha
 	struct graph_instance *instance = g->instances;
 	const struct drip_connection_ops *ops;
 
+	if (strcmp(interface_name, DRIP_MODEL_INTERFACE) == 0) {
+		return graph_model_get((struct graph_ctx *)ctx, name, ret_interface, ret_object,
+				       err);
+	}
 	while (instance != NULL && strcmp(instance->name, name) != 0) {
 		instance = instance->next;
 	}

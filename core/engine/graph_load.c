@@ -254,7 +254,7 @@ static void find_settings(struct graph *g)
 	}
 }
 
-/* ---- connections and services ---- */
+/* ---- connections, services and models ---- */
 
 size_t graph_count_section(struct graph *g, const char *section, const char *hint)
 {
@@ -281,6 +281,7 @@ static int declare(struct graph *g, enum drip_kind kind, const struct drip_node_
 	struct graph_stage_config own = {0};
 	struct drip_declared *d = &list[*count];
 	const char *name = pair->key->text;
+	int rc;
 
 	if (drip_node_is_extension(pair->key) ||
 	    !graph_check_name(g, &pair->key->place, drip_kind_name(kind), name)) {
@@ -302,8 +303,12 @@ static int declare(struct graph *g, enum drip_kind kind, const struct drip_node_
 	d->config_hash = drip_node_hash(pair->value);
 	privates[*count].node = pair->value;
 	(*count)++;
-	return graph_bind(g, kind, pair->value, &own, &d->component, &d->config,
-			  &privates[*count - 1].sound);
+	rc = graph_bind(g, kind, pair->value, &own, &d->component, &d->config,
+			&privates[*count - 1].sound);
+	if (rc == 0 && kind == DRIP_KIND_MODEL) {
+		rc = graph_build_model(g, d, &own, &privates[*count - 1]);
+	}
+	return rc;
 }
 
 static int build_section(struct graph *g, enum drip_kind kind, const char *section,
@@ -350,6 +355,9 @@ static int build(struct graph *g)
 	rc = rc < 0 ? rc
 		    : build_section(g, DRIP_KIND_SERVICE, "services", &d->services,
 				    &d->services_count, &g->services);
+	rc = rc < 0 ? rc
+		    : build_section(g, DRIP_KIND_MODEL, "models", &d->models, &d->models_count,
+				    &g->models);
 	rc = rc < 0 ? rc : graph_build_catalog(g);
 	rc = rc < 0 ? rc : graph_build_policy(g);
 	rc = rc < 0 ? rc : graph_build_pipelines(g);

@@ -245,13 +245,33 @@ static const struct drip_option stage_options[] = {
 		    .values = class_values),
 };
 
+static const struct drip_option model_options[] = {
+	DRIP_OPTION(struct graph_stage_config, plugin, .help = "Name of the component.",
+		    .flags = DRIP_OPTION_REQUIRED),
+	DRIP_OPTION(struct graph_stage_config, description, .help = "What the model is for.",
+		    .default_text = ""),
+	DRIP_OPTION(struct graph_stage_config, features,
+		    .help = "Columns that it learns from and predicts by, in order. A version that "
+			    "was trained on others is refused.",
+		    .flags = DRIP_OPTION_REQUIRED, .example = "[amount, hour]"),
+	DRIP_OPTION(struct graph_stage_config, label,
+		    .help = "Column that holds the truth, 0 or 1: to train and to measure with."),
+	DRIP_OPTION(struct graph_stage_config, approval,
+		    .help = "A promotion to Production waits until somebody else approves it.",
+		    .default_text = "false"),
+	DRIP_OPTION(struct graph_stage_config, tolerance,
+		    .help = "By how much a new version may be worse than the one in Production, on "
+			    "the same rows, and still follow it.",
+		    .default_text = "0.005", .min = 0, .max = 1),
+};
+
 #define SOURCE_KEYS    4
 #define FEED_KEYS      5
 #define TRANSFORM_KEYS 6
 
-const char *const graph_section_names[] = {"settings", "tables", "roles", "connections",
-					   "services", "source", "feed",  "transforms",
-					   "sinks",    NULL};
+const char *const graph_section_names[] = {"settings",   "tables", "roles",  "connections",
+					   "services",   "models", "source", "feed",
+					   "transforms", "sinks",  NULL};
 
 struct graph_table graph_file_table(void)
 {
@@ -285,8 +305,9 @@ struct graph_table graph_stage_table(enum drip_kind kind)
 		return (struct graph_table){stage_options, SOURCE_KEYS};
 	case DRIP_KIND_FEED:
 		return (struct graph_table){stage_options, FEED_KEYS};
-	case DRIP_KIND_TRANSFORM:
 	case DRIP_KIND_MODEL:
+		return (struct graph_table){model_options, DRIP_COUNT(model_options)};
+	case DRIP_KIND_TRANSFORM:
 		return (struct graph_table){stage_options, TRANSFORM_KEYS};
 	case DRIP_KIND_SINK:
 		return (struct graph_table){stage_options, DRIP_COUNT(stage_options)};

@@ -78,6 +78,11 @@ struct graph_stage_config {
 	struct drip_strings only;
 	struct drip_enum on_error, clearance;
 	struct drip_objects retry;
+	/* of models */
+	const char *description, *label;
+	struct drip_strings features;
+	bool approval;
+	double tolerance;
 };
 
 struct graph_table {

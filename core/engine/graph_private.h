@@ -60,7 +60,7 @@ struct graph {
 	struct graph_file **files;
 	size_t files_count, files_capacity;
 	const struct drip_node *settings_node;
-	struct graph_declaration *connections, *services;
+	struct graph_declaration *connections, *services, *models;
 	struct graph_pipeline *pipelines;
 	struct graph_instance *instances; /* connections that are open for this load */
 };
@@ -70,6 +70,16 @@ struct graph_ctx {
 	struct drip_ctx base;
 	struct graph *graph;
 };
+
+/* The model of that name, or NULL. */
+struct drip_declared *graph_model(struct graph *g, const char *name);
+/* What a stage gets that asks for a model while it is validated. */
+int graph_model_get(struct graph_ctx *ctx, const char *name, const void **ret_interface,
+		    void **ret_object, struct drip_error *err) DRIP_MUST_CHECK;
+/* Fills d->model from the engine's keys; reports features and labels that cannot be. */
+int graph_build_model(struct graph *g, struct drip_declared *d,
+		      const struct graph_stage_config *own,
+		      struct graph_declaration *declaration) DRIP_MUST_CHECK;
 
 /* All return 0 also where there are findings, and -ENOMEM. */
 int graph_load_path(struct graph *g, const char *path) DRIP_MUST_CHECK;

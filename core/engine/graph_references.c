@@ -63,11 +63,36 @@ static void report_unknown(struct visit *v, const struct drip_place *place, cons
 		"there is no connection \"%.100s\"", name);
 }
 
+/* Models have names of their own; the option's interface says which is meant. */
+static void visit_model(struct visit *v, const struct drip_place *place, const char *name)
+{
+	const struct drip_declared *model = graph_model(v->g, name);
+	struct drip_suggestion s = {.wrong = name};
+	char hint[256];
+
+	if (model != NULL) {
+		v->hash = (v->hash ^ model->config_hash) * 0x100000001b3u;
+		return;
+	}
+	for (size_t i = 0; i < v->g->document->models_count; i++) {
+		drip_suggestion_offer(&s, v->g->document->models[i].name);
+	}
+	drip_findings_add(
+		v->g->findings, DRIP_SEVERITY_ERROR, place, "config.unknown_model",
+		drip_suggestion_hint(&s, "Declare it under `models`.", hint, sizeof(hint)),
+		"there is no model \"%.100s\"", name);
+}
+
 static void visit_name(struct visit *v, const struct drip_option *option,
 		       const struct drip_place *place, const char *name)
 {
 	struct drip_declared *connection;
 
+	if (option->interface_name != NULL &&
+	    strcmp(option->interface_name, DRIP_MODEL_INTERFACE) == 0) {
+		visit_model(v, place, name);
+		return;
+	}
 	if (name[0] == '@') {
 		const struct drip_component *component = NULL;
 		struct drip_error err = DRIP_ERROR_INIT;

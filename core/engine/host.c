@@ -67,7 +67,10 @@ static bool host_is_stopping(struct drip_ctx *ctx)
 	const struct drip_instance *i = drip_instance_of(ctx);
 
 	if (i->run == NULL) {
-		return __atomic_load_n(&i->engine->closing, __ATOMIC_ACQUIRE);
+		return __atomic_load_n(&i->engine->closing, __ATOMIC_ACQUIRE) ||
+		       (i->watched != NULL &&
+			(__atomic_load_n(&i->watched->aborting, __ATOMIC_ACQUIRE) ||
+			 __atomic_load_n(&i->watched->stopping, __ATOMIC_ACQUIRE)));
 	}
 	/* While a pipeline drains, only its source shall stop what it does. */
 	return __atomic_load_n(&i->run->aborting, __ATOMIC_ACQUIRE) ||
@@ -125,6 +128,9 @@ static int host_connection_get(struct drip_ctx *ctx, const char *name, const cha
 			       const void **ret_interface, void **ret_object,
 			       struct drip_error *err)
 {
+	if (strcmp(interface_name, DRIP_MODEL_INTERFACE) == 0) {
+		return drip_model_get(drip_instance_of(ctx), name, ret_interface, ret_object, err);
+	}
 	return drip_connection_get(drip_instance_of(ctx), name, interface_name, ret_interface,
 				   ret_object, err);
 }
@@ -132,6 +138,10 @@ static int host_connection_get(struct drip_ctx *ctx, const char *name, const cha
 static void host_connection_put(struct drip_ctx *ctx, const char *name, const char *interface_name,
 				void *object)
 {
+	if (strcmp(interface_name, DRIP_MODEL_INTERFACE) == 0) {
+		drip_model_put(drip_instance_of(ctx), object);
+		return;
+	}
 	drip_connection_put(drip_instance_of(ctx), name, object);
 }
 

@@ -14,6 +14,8 @@
  *
  *	access {version?}             audit.append {actor, action, target?, detail?}
  *	key.create {name, role, expires_us?}            key.revoke {id}
+ *	model.list {}   model.show {name, version?}   model.promote {name, version, stage, force?,
+ *	comment?}   model.approve, model.refuse, model.delete {name, version, comment?}
  *
  * Thread: any but the loop thread, since they wait for it; they may block.
  */
@@ -53,6 +55,9 @@ drip_method drip_method_lineage; /* lineage.c */
 drip_method drip_method_dlq_list, drip_method_dlq_show, drip_method_dlq_replay,
 	drip_method_dlq_drop; /* letters.c */
 drip_method drip_method_tap;  /* tap.c */
+drip_method drip_method_model_list, drip_method_model_show, drip_method_model_promote,
+	drip_method_model_approve, drip_method_model_refuse,
+	drip_method_model_delete; /* models.c */
 
 /* The same over a store alone, for the command line without a daemon. `out` gets JSON, but for
  * lineage in the formats text and dot. */
@@ -65,6 +70,29 @@ int drip_key_render_new(struct drip_store *store, const char *actor, const char 
 			struct drip_error *err) DRIP_MUST_CHECK;
 int drip_checkpoints_render(struct drip_store *store, const char *pipeline, struct drip_json *json,
 			    struct drip_error *err) DRIP_MUST_CHECK;
+/* All models, and one (version 0: all of its versions) with its history. */
+int drip_models_render(struct drip_store *store, struct drip_json *json,
+		       struct drip_error *err) DRIP_MUST_CHECK;
+int drip_model_render(struct drip_store *store, const char *name, int64_t version,
+		      struct drip_json *json, struct drip_error *err) DRIP_MUST_CHECK;
+
+enum drip_model_change_kind {
+	DRIP_MODEL_PROMOTE = 1,
+	DRIP_MODEL_APPROVE,
+	DRIP_MODEL_REFUSE,
+	DRIP_MODEL_DELETE,
+};
+
+struct drip_model_change {
+	enum drip_model_change_kind kind;
+	const char *name, *stage, *actor, *comment;
+	int64_t version;
+	bool force;
+};
+
+/* Does it in the store, and writes {name, version, moved, pending}. */
+int drip_model_change(struct drip_store *store, const struct drip_model_change *change,
+		      struct drip_json *json, struct drip_error *err) DRIP_MUST_CHECK;
 int drip_letters_render(struct drip_store *store, const struct drip_store_letters *which,
 			bool with_rows, bool reveal, struct drip_json *json,
 			struct drip_error *err) DRIP_MUST_CHECK;

@@ -2,6 +2,7 @@
 /* What the engine keeps, on SQLite: drip_durable. Each write is one transaction, durable when it
  * returns. */
 #include "store/internal.h"
+#include "store/models.h"
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
@@ -395,5 +396,7 @@ void drip_store_fill_durable(struct drip_store *store)
 		.schema_put = schema_put,
 		.lineage_put = lineage_put,
 		.dead_letter_put = dead_letter_put,
+		.model_add = drip_store_add_model,
+		.model_read = drip_store_read_model,
 	};
 }
