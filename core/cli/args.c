@@ -2,9 +2,9 @@
 /* Options of commands. */
 #include "cli/args.h"
 
-#include "base/suggest.h"
 #include "cli/commands.h"
 
+#include <dripline/suggest.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,13 +7,13 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/str.h"
-#include "base/suggest.h"
 #include "cli/args.h"
 #include "cli/commands.h"
 #include "plugin/paths.h"
 #include "plugin/registry.h"
 
 #include <dirent.h>
+#include <dripline/suggest.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -2,11 +2,11 @@
 /* `dripline plugins`: lists the plugins found, refused ones with the reason, or shows a component.
  */
 #include "base/cleanup.h"
-#include "base/suggest.h"
 #include "cli/args.h"
 #include "cli/commands.h"
 #include "cli/component_text.h"
 
+#include <dripline/suggest.h>
 #include <stdio.h>
 #include <string.h>
 

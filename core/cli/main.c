@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The program: finds the command and runs it. */
-#include "base/suggest.h"
 #include "cli/commands.h"
 
 #include <dripline/dripline.h>
+#include <dripline/suggest.h>
 #include <locale.h>
 #include <malloc.h>
 #include <signal.h>

@@ -6,9 +6,9 @@
  */
 #include "config/bind.h"
 
-#include "base/suggest.h"
 #include "config/bind_value.h"
 
+#include <dripline/suggest.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -4,8 +4,8 @@
  * stays the text "no". */
 #include "config/bind_value.h"
 
-#include "base/suggest.h"
 #include <dripline/schema.h>
+#include <dripline/suggest.h>
 #include <dripline/units.h>
 
 #include <errno.h>

@@ -4,7 +4,6 @@
  * A table with a mistake is left out, so that one mistake makes one finding.
  */
 #include "base/alloc.h"
-#include "base/suggest.h"
 #include "engine/graph_private.h"
 
 #include <errno.h>

@@ -5,7 +5,6 @@
  * broken is left alone, so that one mistake makes one finding.
  */
 #include "base/alloc.h"
-#include "base/suggest.h"
 #include "engine/graph_private.h"
 
 #include <ctype.h>

@@ -5,10 +5,10 @@
  * known (the source does not say, or an error lies before) is left alone.
  */
 #include "base/alloc.h"
-#include "base/suggest.h"
 #include "engine/graph_private.h"
 #include "engine/graph_stage.h"
 
+#include <dripline/suggest.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,11 +16,13 @@
 
 /* One problem of many tables, as monthly shards have it, is reported for the first and counted for
  * the others. */
-#define REPEATS_MAX 64
+#define REPEATS_MAX    64
+#define UNKNOWN_COLUMN "schema.unknown_column"
 
 struct repeat {
 	char code[48], what[128]; /* what: the option or the column */
 	struct drip_place place;
+	uint32_t first, last; /* edges of the tables that have it */
 	size_t more;
 };
 
@@ -35,8 +37,8 @@ struct typing {
 	size_t repeats_count;
 };
 
-/* True where the stage has this problem already with another table. */
-static bool is_repeated(struct typing *t, const char *code, const char *what,
+/* True where the stage has this problem already with another table than that of edge `from`. */
+static bool is_repeated(struct typing *t, uint32_t from, const char *code, const char *what,
 			const struct drip_place *place)
 {
 	struct repeat *r;
@@ -44,13 +46,14 @@ static bool is_repeated(struct typing *t, const char *code, const char *what,
 	for (size_t i = 0; i < t->repeats_count; i++) {
 		r = &t->repeats[i];
 		if (strcmp(r->code, code) == 0 && strcmp(r->what, what) == 0) {
-			r->more++;
-			return true;
+			r->more += r->last != from;
+			r->last = from;
+			return r->first != from;
 		}
 	}
 	if (t->repeats_count < REPEATS_MAX) {
 		r = &t->repeats[t->repeats_count++];
-		*r = (struct repeat){.place = *place};
+		*r = (struct repeat){.place = *place, .first = from, .last = from};
 		snprintf(r->code, sizeof(r->code), "%s", code);
 		snprintf(r->what, sizeof(r->what), "%s", what);
 	}
@@ -282,8 +285,7 @@ static bool check_columns(struct typing *t, const struct drip_stage *stage,
 		}
 		snprintf(path, sizeof(path), "[%zu]", i);
 		place = drip_node_place(node, path);
-		drip_findings_add(t->g->findings, DRIP_SEVERITY_ERROR, &place,
-				  "schema.unknown_column",
+		drip_findings_add(t->g->findings, DRIP_SEVERITY_ERROR, &place, UNKNOWN_COLUMN,
 				  drip_suggestion_hint(&s, NULL, hint, sizeof(hint)),
 				  "no table that reaches stage \"%s\" has the column \"%s\" that "
 				  "option \"%s\" names",
@@ -328,14 +330,15 @@ static bool check_column_options(struct typing *t, const struct drip_stage *stag
 
 /* All uncleared columns of a table, not the first. True where there is none. */
 static bool check_clearance(struct typing *t, const struct drip_stage *stage,
-			    const struct drip_node *node, const struct drip_schema *input)
+			    const struct drip_node *node, uint32_t from)
 {
+	const struct drip_schema *input = t->edges[from].schema;
 	struct drip_error err = DRIP_ERROR_INIT;
 	struct drip_place place = drip_node_place(node, "clearance");
 	bool good = true;
 
 	for (uint32_t i = 0; drip_stage_uncleared(stage, input, &i, &err) < 0; i++) {
-		if (!is_repeated(t, err.code, drip_schema_column(input, i)->name, &place)) {
+		if (!is_repeated(t, from, err.code, drip_schema_column(input, i)->name, &place)) {
 			drip_findings_add_error(t->g->findings, DRIP_SEVERITY_ERROR, &place, &err);
 		}
 		good = false;
@@ -344,34 +347,69 @@ static bool check_clearance(struct typing *t, const struct drip_stage *stage,
 }
 
 static void warn_left_out(struct typing *t, const struct drip_stage *stage,
-			  const struct drip_node *node, const struct drip_schema *input)
+			  const struct drip_node *node, uint32_t from)
 {
 	if (stage->kind == DRIP_KIND_FEED &&
-	    !is_repeated(t, "contract.no_table", "", &node->place)) {
+	    !is_repeated(t, from, "contract.no_table", "", &node->place)) {
 		drip_findings_add(t->g->findings, DRIP_SEVERITY_WARNING, &node->place,
 				  "contract.no_table", "Add it to the contract, or do not read it.",
 				  "table %s is in no contract: its rows are left out",
-				  input->table);
+				  t->edges[from].schema->table);
 	}
 }
 
+/* check_columns has said it of all tables, and better. */
+static bool is_unknown_column(const struct drip_findings *f, const struct drip_place *place)
+{
+	for (size_t i = 0; i < f->count; i++) {
+		const struct drip_finding *item = &f->items[i];
+
+		if (item->line == place->line && item->column == place->column &&
+		    strcmp(item->code, UNKNOWN_COLUMN) == 0 &&
+		    strcmp(item->file, place->file) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void report_refusal(struct typing *t, const struct drip_node *node,
-			   const struct drip_stage *stage, const struct drip_schema *input,
+			   const struct drip_stage *stage, uint32_t from,
 			   const struct drip_error *err)
 {
+	const struct drip_schema *input = t->edges[from].schema;
 	struct drip_place place = drip_node_place(node, err->option);
 
 	if (t->assumed && input->keys_count == 0 && stage->kind == DRIP_KIND_SINK) {
 		return; /* the key is the source's, and not known */
+	}
+	if (is_unknown_column(t->g->findings, &place)) {
+		return;
 	}
 	if (err->rc == 0) {
 		drip_findings_add(t->g->findings, DRIP_SEVERITY_ERROR, &place,
 				  "config.check_failed", NULL,
 				  "%s \"%s\" refuses a table without a reason",
 				  drip_kind_name(stage->kind), stage->id);
-	} else if (!is_repeated(t, err->code, err->option, &place)) {
+	} else if (!is_repeated(t, from, err->code, err->option, &place)) {
 		graph_report(t->g, DRIP_SEVERITY_ERROR, node, err);
 	}
+}
+
+/* What a stage is asked with: takes all of its problems with a table, not the first. */
+struct inquiry {
+	struct drip_error err;
+	struct typing *t;
+	const struct drip_node *node;
+	const struct drip_stage *stage;
+	uint32_t from;
+};
+
+static void on_more(struct drip_error *err, const struct drip_error *finding)
+{
+	struct inquiry *q = (struct inquiry *)(void *)err;
+
+	report_refusal(q->t, q->node, q->stage, q->from, finding);
 }
 
 static int negotiate_edge(struct typing *t, uint32_t index, uint32_t from, bool *good)
@@ -380,24 +418,26 @@ static int negotiate_edge(struct typing *t, uint32_t index, uint32_t from, bool 
 	const struct drip_node *node = t->pipeline->stages[index].node;
 	const struct drip_schema *input = t->edges[from].schema;
 	struct drip_edge edge = {.stage = index, .from = from};
-	struct drip_error err = DRIP_ERROR_INIT;
+	struct inquiry q = {
+		.err = DRIP_ERROR_INIT, .t = t, .node = node, .stage = stage, .from = from};
 	struct drip_negotiated n;
 	struct graph_ctx ctx;
 	int rc;
 
-	if (drip_stage_handles(stage, input) && !check_clearance(t, stage, node, input)) {
+	if (drip_stage_handles(stage, input) && !check_clearance(t, stage, node, from)) {
 		*good = false;
 		return 0;
 	}
 	graph_ctx_init(&ctx, t->g, t->spec->name, stage->id);
-	rc = drip_stage_negotiate(stage, &ctx.base, input, &n, &err);
+	q.err.more = on_more;
+	rc = drip_stage_negotiate(stage, &ctx.base, input, &n, &q.err);
 	if (rc < 0) {
 		*good = false;
-		report_refusal(t, node, stage, input, &err);
+		report_refusal(t, node, stage, from, &q.err);
 		return rc == -ENOMEM ? rc : 0;
 	}
 	if (n.output == NULL) {
-		warn_left_out(t, stage, node, input);
+		warn_left_out(t, stage, node, from);
 		drip_negotiated_finish(&n);
 		return 0;
 	}
@@ -418,9 +458,9 @@ static int negotiate_edge(struct typing *t, uint32_t index, uint32_t from, bool 
 		drip_schema_unref(edge.schema);
 		return rc;
 	}
-	rc = add_edge(t, edge, &err);
+	rc = add_edge(t, edge, &q.err);
 	if (rc == -E2BIG) {
-		graph_report(t->g, DRIP_SEVERITY_ERROR, node, &err);
+		graph_report(t->g, DRIP_SEVERITY_ERROR, node, &q.err);
 		*good = false;
 		return 0;
 	}
@@ -472,7 +512,7 @@ static int type_stage(struct typing *t, uint32_t index)
 	}
 	good = check_column_options(t, stage, private->node, stage->config,
 				    stage->component->options, stage->component->options_count);
-	for (size_t i = 0; i < count && rc == 0 && good; i++) {
+	for (size_t i = 0; i < count && rc == 0; i++) {
 		if (t->edges[i].stage == stage->input) {
 			bool fine = true;
 

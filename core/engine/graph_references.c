@@ -4,9 +4,9 @@
  * the interface which the option wants; connections must not need each other in a circle; one that
  * nobody names is a warning. The hash of a connection becomes part of its users' hashes.
  */
-#include "base/suggest.h"
 #include "engine/graph_private.h"
 
+#include <dripline/suggest.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

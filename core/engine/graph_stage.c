@@ -100,17 +100,20 @@ static int check_marks(const struct drip_stage *stage, const struct drip_schema 
 					    : n->edges_count;
 	int rc = 0;
 
-	for (uint32_t i = 0; i < count && rc == 0; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		struct drip_lineage_edge edge = {.output = i, .kind = DRIP_LINEAGE_IDENTITY};
-		int index;
+		struct drip_error one = DRIP_ERROR_INIT;
+		int index = 0;
 
 		if (n->edges != NULL) {
-			rc = check_mark(stage, input, n->output, &n->edges[i], err);
-			continue;
+			edge = n->edges[i];
+		} else {
+			index = drip_schema_find(input, drip_schema_column(n->output, i)->name);
+			edge.input = (uint32_t)index;
 		}
-		index = drip_schema_find(input, drip_schema_column(n->output, i)->name);
-		edge.input = (uint32_t)index;
-		rc = index < 0 ? 0 : check_mark(stage, input, n->output, &edge, err);
+		if (index >= 0 && check_mark(stage, input, n->output, &edge, &one) < 0) {
+			rc = drip_error_also(err, rc, &one);
+		}
 	}
 	return rc;
 }
@@ -180,21 +183,25 @@ static int add_column(struct drip_schema_builder *b, const struct drip_schema *i
 	return 0;
 }
 
-static int check_strict(const struct drip_contract_table *table, const struct drip_schema *input,
-			struct drip_error *err)
+static int check_strict(const struct drip_contract_table *table, size_t index,
+			const struct drip_schema *input, struct drip_error *err)
 {
+	int rc = 0;
+
 	for (uint32_t i = 0; table->strict && i < input->columns_count; i++) {
 		const char *name = drip_schema_column(input, i)->name;
+		struct drip_error one = DRIP_ERROR_INIT;
 
 		if (drip_schema_find(table->schema, name) < 0) {
-			drip_error_set(err, -EINVAL, "contract.unknown_column",
+			drip_error_set(&one, -EINVAL, "contract.unknown_column",
 				       "column \"%s\" of table %s is not in its strict contract",
 				       name, input->table);
-			drip_error_hint(err, "Add it to the contract, or set `strict: false`.");
-			return -EINVAL;
+			drip_error_hint(&one, "Add it to the contract, or set `strict: false`.");
+			drip_error_option(&one, "tables[%zu].columns", index);
+			rc = drip_error_also(err, rc, &one);
 		}
 	}
-	return 0;
+	return rc;
 }
 
 /* `index`: of the table in the contract; a feed that lists its tables so gets the place right. */
@@ -214,14 +221,14 @@ static int apply_contract(const struct drip_contract_table *table, size_t index,
 	drip_schema_builder_init(&b, input->database,
 				 promise->table[0] != '\0' ? promise->table : input->table);
 	b.version = input->version;
-	rc = check_strict(table, input, err);
-	if (rc < 0) {
-		drip_error_option(err, "tables[%zu].columns", index);
-	}
-	for (uint32_t i = 0; i < promise->columns_count && rc == 0; i++) {
-		rc = add_column(&b, input, table, drip_schema_column(promise, i), &edges[i], err);
-		if (rc < 0) {
-			drip_error_option(err, "tables[%zu].columns[%u]", index, i);
+	rc = check_strict(table, index, input, err);
+	for (uint32_t i = 0; i < promise->columns_count; i++) {
+		struct drip_error one = DRIP_ERROR_INIT;
+
+		if (add_column(&b, input, table, drip_schema_column(promise, i), &edges[i], &one) <
+		    0) {
+			drip_error_option(&one, "tables[%zu].columns[%u]", index, i);
+			rc = drip_error_also(err, rc, &one);
 		}
 	}
 	if (rc == 0) {

@@ -3,10 +3,10 @@
  * Pipelines and their stages: one pipeline a file. Stages are bound in file order, then the inputs
  * are resolved, and the transforms are put into an order in which each stands behind its input.
  */
-#include "base/suggest.h"
 #include "engine/cron.h"
 #include "engine/graph_private.h"
 
+#include <dripline/suggest.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -2,9 +2,9 @@
 /* Building the policy from `roles:` of all files, and what follows from it for each column. */
 #include "engine/policy.h"
 
-#include "base/suggest.h"
 #include "engine/graph_private.h"
 
+#include <dripline/suggest.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

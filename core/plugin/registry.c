@@ -12,10 +12,10 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/str.h"
-#include "base/suggest.h"
 #include "plugin/private.h"
 
 #include <dirent.h>
+#include <dripline/suggest.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>

@@ -7,9 +7,9 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/suggest.h"
 #include "serve/process.h"
 
+#include <dripline/suggest.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

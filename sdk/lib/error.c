@@ -14,7 +14,9 @@ static int set_error(struct drip_error *err, int rc, bool retryable, const char 
 	if (err == NULL) {
 		return rc;
 	}
-	err->struct_size = sizeof(*err);
+	if (err->struct_size == 0) {
+		err->struct_size = sizeof(*err);
+	}
 	err->rc = rc;
 	err->retryable = retryable;
 	snprintf(err->code, sizeof(err->code), "%s", code);
@@ -74,6 +76,27 @@ void drip_error_option(struct drip_error *err, const char *fmt, ...)
 		vsnprintf(err->option, sizeof(err->option), fmt, ap);
 		va_end(ap);
 	}
+}
+
+int drip_error_also(struct drip_error *err, int rc, const struct drip_error *finding)
+{
+	if (err == NULL) {
+		return rc < 0 ? rc : finding->rc;
+	}
+	if (rc == 0) {
+		err->rc = finding->rc;
+		err->retryable = finding->retryable;
+		memcpy(err->code, finding->code, sizeof(err->code));
+		memcpy(err->message, finding->message, sizeof(err->message));
+		memcpy(err->hint, finding->hint, sizeof(err->hint));
+		memcpy(err->place, finding->place, sizeof(err->place));
+		memcpy(err->option, finding->option, sizeof(err->option));
+		return finding->rc;
+	}
+	if (DRIP_HAS(err, more) && err->more != NULL) {
+		err->more(err, finding);
+	}
+	return rc;
 }
 
 int drip_error_nomem(struct drip_error *err, size_t size_bytes)

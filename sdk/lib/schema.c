@@ -5,6 +5,7 @@
  */
 #include <dripline/schema.h>
 
+#include <dripline/suggest.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,6 +71,26 @@ int drip_schema_find(const struct drip_schema *schema, const char *name)
 		}
 	}
 	return found;
+}
+
+int drip_schema_require(const struct drip_schema *schema, const char *name, const char *code,
+			struct drip_error *err)
+{
+	struct drip_suggestion s = {.wrong = name};
+	int index = drip_schema_find(schema, name);
+	char hint[256];
+
+	if (index >= 0) {
+		return index;
+	}
+	for (uint32_t i = 0; i < schema->columns_count; i++) {
+		drip_suggestion_offer(&s, drip_schema_column(schema, i)->name);
+	}
+	drip_error_set(err, -EINVAL, code, "table '%s' has no column '%s'", schema->table, name);
+	drip_error_hint(err, "%s",
+			drip_suggestion_hint(&s, "Name the tables that the stage is for in `only`.",
+					     hint, sizeof(hint)));
+	return -EINVAL;
 }
 
 bool drip_schema_equal(const struct drip_schema *a, const struct drip_schema *b)

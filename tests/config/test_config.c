@@ -6,12 +6,12 @@
  */
 #include "base/alloc.h"
 #include "base/json.h"
-#include "base/suggest.h"
 #include "config/bind.h"
 #include "engine/graph.h"
 #include "lib/test.h"
 
 #include <dirent.h>
+#include <dripline/suggest.h>
 #include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>

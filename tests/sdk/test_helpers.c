@@ -6,6 +6,38 @@
 
 static struct drip_error err;
 
+/* ---- errors ---- */
+
+static int heard;
+
+static void on_more(struct drip_error *e, const struct drip_error *finding)
+{
+	CHECK_EQ_STR(e->code, "test.first");
+	CHECK_EQ_STR(finding->code, heard == 0 ? "test.second" : "test.third");
+	heard++;
+}
+
+TEST(hands_on_what_is_not_the_first)
+{
+	struct drip_error e = DRIP_ERROR_INIT, one = DRIP_ERROR_INIT;
+	int rc;
+
+	e.more = on_more;
+	drip_error_set(&one, -EINVAL, "test.first", "first");
+	drip_error_option(&one, "a[0]");
+	rc = drip_error_also(&e, 0, &one);
+	CHECK_EQ_STR(e.option, "a[0]");
+	drip_error_set(&one, -ERANGE, "test.second", "second");
+	rc = drip_error_also(&e, rc, &one);
+	drip_error_set(&one, -ERANGE, "test.third", "third");
+	CHECK_EQ_INT(drip_error_also(&e, rc, &one), -EINVAL);
+	CHECK_EQ_INT(heard, 2);
+	e.more = NULL; /* who asks for one gets the first */
+	CHECK_EQ_INT(drip_error_also(&e, rc, &one), -EINVAL);
+	CHECK_EQ_STR(e.message, "first");
+	CHECK_EQ_INT(drip_error_also(NULL, 0, &one), -ERANGE);
+}
+
 /* ---- patterns ---- */
 
 static void matches(const char *pattern, const char *text, const char *first, const char *second)

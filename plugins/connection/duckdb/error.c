@@ -103,6 +103,25 @@ static void first_line(const char *text, char *buf, size_t size)
 	buf[n] = '\0';
 }
 
+/* DuckDB's own suggestion, which stands in a line of its own. */
+static void suggest(const char *text, struct drip_error *err)
+{
+	static const char names[] = "\nCandidate bindings: ", other[] = "\nDid you mean ";
+	const char *at = strstr(text, names);
+
+	if (at != NULL) {
+		at += sizeof(names) - 1;
+	} else {
+		at = strstr(text, other);
+		at = at != NULL ? at + sizeof(other) - 1 : NULL;
+	}
+	if (at != NULL) {
+		int size = (int)strcspn(at, "?\n");
+
+		drip_error_hint(err, "Did you mean %.*s?", size, at);
+	}
+}
+
 static void mark(struct drip_duck_session *s, const struct error_class *class)
 {
 	if (s == NULL) {
@@ -129,7 +148,9 @@ int drip_duck_error(struct drip_duck_session *session, const char *text, const c
 	mark(session, class);
 	first_line(text, line, sizeof(line));
 	if (class == NULL) {
-		return drip_error_set(err, -EINVAL, "duckdb.sql", "cannot %s: %s", doing, line);
+		drip_error_set(err, -EINVAL, "duckdb.sql", "cannot %s: %s", doing, line);
+		suggest(text, err);
+		return -EINVAL;
 	}
 	if (class->retryable) {
 		drip_error_set_retryable(err, class->rc, class->code, "could not %s: %s", doing,

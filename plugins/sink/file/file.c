@@ -267,20 +267,23 @@ static int file_negotiate(struct drip_ctx *ctx, const void *config, const struct
 			  struct drip_negotiated *ret, struct drip_error *err)
 {
 	const struct file_config *c = config;
-	char *path;
-	int rc;
+	struct drip_error one = DRIP_ERROR_INIT;
+	char *path = NULL;
+	int rc = 0;
 
 	if (c->op_column != NULL && *c->op_column != '\0' &&
 	    drip_schema_find(input, c->op_column) >= 0) {
-		drip_error_set(err, -EINVAL, "file.op_column",
-			       "table '%s' has a column '%s' of its own", input->table,
-			       c->op_column);
+		rc = drip_error_set(err, -EINVAL, "file.op_column",
+				    "table '%s' has a column '%s' of its own", input->table,
+				    c->op_column);
 		drip_error_hint(err, "Give the op another name with op_column.");
 		drip_error_option(err, "op_column");
-		return -EINVAL;
 	}
-	rc = expand(c->path, input, 0, &path, err);
+	if (expand(c->path, input, 0, &path, &one) != 0) {
+		rc = drip_error_also(err, rc, &one);
+	}
 	if (rc != 0) {
+		free(path);
 		return rc;
 	}
 	snprintf(ret->dataset_namespace, sizeof(ret->dataset_namespace), "file");

@@ -307,17 +307,19 @@ static int sink_negotiate(struct drip_ctx *ctx, const void *config, const struct
 	struct drip_column op = {
 		.struct_size = sizeof(op), .type = DRIP_TYPE_UTF8, .name = c->op_column};
 	char prefix[LAKE_DIR_MAX];
+	struct drip_error day = DRIP_ERROR_INIT, names = DRIP_ERROR_INIT;
 	int rc = lake_prefix(c, input, prefix, sizeof(prefix), err);
 
-	if (rc == 0 && c->day_column != NULL && drip_schema_find(input, c->day_column) < 0) {
-		rc = drip_error_set(err, -EINVAL, "lake.no_day_column", "table %s has no column %s",
-				    input->table, c->day_column);
-		drip_error_option(err, "day_column");
+	if (c->day_column != NULL &&
+	    drip_schema_require(input, c->day_column, "lake.no_day_column", &day) < 0) {
+		drip_error_option(&day, "day_column");
+		rc = drip_error_also(err, rc, &day);
 	}
-	if (rc == 0) {
-		rc = lake_extend(c, input, &extended, err);
+	if (lake_extend(c, input, &extended, &names) != 0) {
+		rc = drip_error_also(err, rc, &names);
 	}
 	if (rc != 0) {
+		drip_schema_unref(extended);
 		return rc;
 	}
 	drip_schema_builder_from(&b, extended);

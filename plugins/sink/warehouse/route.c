@@ -60,16 +60,28 @@ static int expand(const char *template, const struct drip_schema *schema, char *
 	return n > 0 ? 0 : -EINVAL;
 }
 
-static int set_keys(const struct drip_strings *given, const struct drip_schema *schema,
-		    struct wh_route *ret, struct drip_error *err)
+static int set_keys(const struct wh_config *config, const struct wh_override *o,
+		    const struct drip_schema *schema, struct wh_route *ret, struct drip_error *err)
 {
+	bool own = o != NULL && o->key.count > 0;
+	const struct drip_strings *given = own ? &o->key : &config->key;
+	int rc = 0;
+
 	for (size_t i = 0; i < given->count; i++) {
-		if (drip_schema_find(schema, given->items[i]) < 0) {
-			drip_error_set(err, -EINVAL, "warehouse.no_such_key",
-				       "table %s has no column %s to be its key", schema->table,
-				       given->items[i]);
-			drip_error_option(err, "key");
-			return -EINVAL;
+		struct drip_error one = DRIP_ERROR_INIT;
+
+		if (drip_schema_require(schema, given->items[i], "warehouse.no_such_key", &one) <
+		    0) {
+			if (own) {
+				const struct wh_override *first = config->tables.items;
+
+				drip_error_option(&one, "tables[%zu].key[%zu]", (size_t)(o - first),
+						  i);
+			} else {
+				drip_error_option(&one, "key[%zu]", i);
+			}
+			rc = drip_error_also(err, rc, &one);
+			continue;
 		}
 		if (ret->keys_count == WH_KEYS_MAX) {
 			return drip_error_set(err, -EINVAL, "warehouse.no_such_key",
@@ -84,14 +96,14 @@ static int set_keys(const struct drip_strings *given, const struct drip_schema *
 			ret->keys[ret->keys_count++] = column->name;
 		}
 	}
-	for (uint32_t i = 0; i < ret->keys_count; i++) {
+	for (uint32_t i = 0; rc == 0 && i < ret->keys_count; i++) {
 		int index = drip_schema_find(schema, ret->keys[i]);
 		uint32_t flags = drip_schema_column(schema, (uint32_t)index)->flags;
 
 		ret->keys_nullable |=
 			(flags & DRIP_COLUMN_NULLABLE) != 0 && (flags & DRIP_COLUMN_KEY) == 0;
 	}
-	return 0;
+	return rc;
 }
 
 int wh_route(const struct wh_config *config, const struct drip_schema *schema, struct wh_route *ret,
@@ -112,7 +124,7 @@ int wh_route(const struct wh_config *config, const struct drip_schema *schema, s
 		drip_error_option(err, "table");
 		return -EINVAL;
 	}
-	rc = set_keys(o != NULL && o->key.count > 0 ? &o->key : &config->key, schema, ret, err);
+	rc = set_keys(config, o, schema, ret, err);
 	if (rc != 0) {
 		return rc;
 	}

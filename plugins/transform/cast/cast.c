@@ -70,18 +70,15 @@ static int plan_pair(const struct cast_config *config, const struct drip_pair *p
 		     const struct drip_schema *input, struct plan *plan,
 		     struct drip_schema_builder *b, struct drip_error *err)
 {
-	int index = drip_schema_find(input, pair->key);
+	int index = drip_schema_require(input, pair->key, "cast.no_column", err);
 	struct drip_column to = {.struct_size = sizeof(to)};
 	const struct drip_column *from;
 	char name[64];
 	int rc;
 
 	if (index < 0) {
-		rc = drip_error_set(err, -EINVAL, "cast.no_column", "table '%s' has no column '%s'",
-				    input->table, pair->key);
-		drip_error_hint(err, "Name the tables that the stage is for in `only`.");
 		drip_error_option(err, "columns.%s", pair->key);
-		return rc;
+		return index;
 	}
 	from = drip_schema_column(input, (uint32_t)index);
 	rc = drip_type_parse(pair->value != NULL ? pair->value : "", &to, err);
@@ -132,8 +129,12 @@ static int make_plan(const struct cast_config *config, const struct drip_schema 
 	if (plan->columns == NULL || b.rc != 0) {
 		rc = drip_error_nomem(err, (input->columns_count + 1) * sizeof(*plan->columns));
 	}
-	for (size_t i = 0; rc == 0 && i < config->columns.count; i++) {
-		rc = plan_pair(config, &config->columns.items[i], input, plan, &b, err);
+	for (size_t i = 0; rc != -ENOMEM && i < config->columns.count; i++) {
+		struct drip_error one = DRIP_ERROR_INIT;
+
+		if (plan_pair(config, &config->columns.items[i], input, plan, &b, &one) != 0) {
+			rc = drip_error_also(err, rc, &one);
+		}
 	}
 	if (rc == 0) {
 		rc = drip_schema_builder_build(&b, &plan->output, err);

@@ -52,6 +52,7 @@ static int make_plan(const struct dedupe_config *config, const struct drip_schem
 	uint32_t count =
 		config->keys.count != 0 ? (uint32_t)config->keys.count : input->columns_count;
 	struct plan *plan = calloc(1, sizeof(*plan) + count * sizeof(plan->columns[0]));
+	int rc = 0;
 
 	if (plan == NULL) {
 		return drip_error_nomem(err, sizeof(*plan));
@@ -60,19 +61,23 @@ static int make_plan(const struct dedupe_config *config, const struct drip_schem
 	plan->seed = drip_hash_bytes(input->table, strlen(input->table),
 				     drip_hash_bytes(input->database, strlen(input->database), 0));
 	for (uint32_t i = 0; i < count; i++) {
-		int index = config->keys.count != 0 ? drip_schema_find(input, config->keys.items[i])
-						    : (int)i;
+		struct drip_error one = DRIP_ERROR_INIT;
+		int index = (int)i;
 
+		if (config->keys.count != 0) {
+			index = drip_schema_require(input, config->keys.items[i],
+						    "dedupe.no_column", &one);
+		}
 		if (index < 0) {
-			drip_error_set(err, -EINVAL, "dedupe.no_column",
-				       "table '%s' has no column '%s'", input->table,
-				       config->keys.items[i]);
-			drip_error_hint(err, "Name the tables that the stage is for in `only`.");
-			drip_error_option(err, "keys[%u]", i);
-			free(plan);
-			return -EINVAL;
+			drip_error_option(&one, "keys[%u]", i);
+			rc = drip_error_also(err, rc, &one);
+			continue;
 		}
 		plan->columns[i] = (uint32_t)index;
+	}
+	if (rc != 0) {
+		free(plan);
+		return rc;
 	}
 	*ret = plan;
 	return 0;

@@ -84,55 +84,63 @@ static int make_sql(const struct derive_config *config, const char *order, char 
 	return 0;
 }
 
-/* Names the expression that is at fault, by trying each alone. */
-static void blame(struct drip_ctx *ctx, const struct derive_config *config,
-		  const struct drip_schema *input, struct drip_error *err)
+/* Names the expressions that are at fault, by trying each behind those before it, of which NULL
+ * stands in for the bad ones. 0 where all pass. */
+static int blame(struct drip_ctx *ctx, const struct derive_config *config,
+		 const struct drip_schema *input, struct drip_error *err)
 {
-	for (size_t i = 0; err != NULL && i < config->columns.count; i++) {
-		struct derive_config one = {.columns = {config->columns.items, i + 1}};
-		struct drip_error error = DRIP_ERROR_INIT;
-		struct drip_schema *schema;
-		char *sql;
+	struct drip_pair *good = calloc(config->columns.count, sizeof(*good));
+	struct derive_config tried = {.columns = {good, 0}};
+	int rc = good == NULL ? drip_error_nomem(err, config->columns.count * sizeof(*good)) : 0;
 
-		if (make_sql(&one, "", &sql, NULL) != 0) {
-			return;
+	for (size_t i = 0; rc != -ENOMEM && i < config->columns.count; i++) {
+		struct drip_error one = DRIP_ERROR_INIT;
+		struct drip_schema *schema;
+		char *sql = NULL;
+
+		good[tried.columns.count++] = config->columns.items[i];
+		if (make_sql(&tried, "", &sql, &one) == 0 &&
+		    drip_sql_rows_infer(ctx, sql, input, &schema, NULL, NULL, &one) == 0) {
+			drip_schema_unref(schema);
+		} else {
+			drip_error_option(&one, "columns.%s", config->columns.items[i].key);
+			rc = drip_error_also(err, rc, &one);
+			good[tried.columns.count - 1].value = NULL; /* the others may use it */
 		}
-		if (drip_sql_rows_infer(ctx, sql, input, &schema, NULL, NULL, &error) != 0) {
-			*err = error;
-			drip_error_option(err, "columns.%s", config->columns.items[i].key);
-			free(sql);
-			return;
-		}
-		drip_schema_unref(schema);
 		free(sql);
 	}
+	free(good);
+	return rc;
 }
 
 static int check_names(const struct derive_config *config, const struct drip_schema *input,
 		       struct drip_error *err)
 {
+	int rc = 0;
+
 	for (size_t i = 0; i < config->columns.count; i++) {
 		const char *name = config->columns.items[i].key;
+		struct drip_error one = DRIP_ERROR_INIT;
 		int index = drip_schema_find(input, name);
 
 		if (*name == '\0' || strlen(name) >= DRIP_NAME_MAX) {
-			drip_error_set(err, -EINVAL, "derive.bad_name",
+			drip_error_set(&one, -EINVAL, "derive.bad_name",
 				       "the name of a derived column is empty or too long");
-			drip_error_option(err, "columns");
-			return -EINVAL;
-		}
-		if (index >= 0 &&
-		    (drip_schema_column(input, (uint32_t)index)->flags & DRIP_COLUMN_KEY)) {
-			drip_error_set(err, -EINVAL, "derive.key",
+			drip_error_option(&one, "columns");
+		} else if (index >= 0 &&
+			   (drip_schema_column(input, (uint32_t)index)->flags & DRIP_COLUMN_KEY)) {
+			drip_error_set(&one, -EINVAL, "derive.key",
 				       "column '%s' is part of the key of table '%s' and cannot be "
 				       "replaced",
 				       name, input->table);
-			drip_error_hint(err, "Give the derived column another name.");
-			drip_error_option(err, "columns.%s", name);
-			return -EINVAL;
+			drip_error_hint(&one, "Give the derived column another name.");
+			drip_error_option(&one, "columns.%s", name);
+		}
+		if (one.rc != 0) {
+			rc = drip_error_also(err, rc, &one);
 		}
 	}
-	return 0;
+	return rc;
 }
 
 static struct drip_column derived_column(const struct drip_schema *inferred, uint32_t index,
@@ -226,8 +234,11 @@ static int make_plan(struct drip_ctx *ctx, const struct derive_config *config,
 		rc = drip_sql_rows_infer(ctx, plan->sql, input, &inferred, ret_edges, ret_count,
 					 err);
 		if (rc != 0) {
+			int blamed;
+
 			drip_error_option(err, "columns");
-			blame(ctx, config, input, err);
+			blamed = blame(ctx, config, input, err);
+			rc = blamed != 0 ? blamed : rc;
 		}
 	}
 	if (rc == 0) {

@@ -81,34 +81,38 @@ static bool matches_table(const struct drip_strings *patterns, const struct drip
 static int check_names(const struct drip_strings *names, const char *option,
 		       const struct drip_schema *input, struct drip_error *err)
 {
+	int rc = 0;
+
 	for (size_t i = 0; i < names->count; i++) {
+		struct drip_error one = DRIP_ERROR_INIT;
+
 		if (strpbrk(names->items[i], "*?") == NULL &&
-		    drip_schema_find(input, names->items[i]) < 0) {
-			drip_error_set(err, -EINVAL, "drop.no_column",
-				       "table '%s' has no column '%s'", input->table,
-				       names->items[i]);
-			drip_error_hint(err, "Name the tables that the stage is for in `only`.");
-			drip_error_option(err, "%s[%zu]", option, i);
-			return -EINVAL;
+		    drip_schema_require(input, names->items[i], "drop.no_column", &one) < 0) {
+			drip_error_option(&one, "%s[%zu]", option, i);
+			rc = drip_error_also(err, rc, &one);
 		}
 	}
-	return 0;
+	return rc;
 }
 
 static int drops_key(const struct drop_config *config, const struct drip_schema *input,
-		     const struct drip_column *column, struct drip_error *err)
+		     const struct drip_column *column, int rc, struct drip_error *err)
 {
-	drip_error_set(err, -EINVAL, "drop.key", "column '%s' is part of the key of table '%s'",
+	struct drip_error one = DRIP_ERROR_INIT;
+
+	drip_error_set(&one, -EINVAL, "drop.key", "column '%s' is part of the key of table '%s'",
 		       column->name, input->table);
-	drip_error_hint(err, "Keep it, or give up the key with allow_key: true.");
-	drip_error_option(err, "%s", config->keep.count != 0 ? "keep" : "columns");
-	return -EINVAL;
+	drip_error_hint(&one, "Keep it, or give up the key with allow_key: true.");
+	drip_error_option(&one, "%s", config->keep.count != 0 ? "keep" : "columns");
+	return drip_error_also(err, rc, &one);
 }
 
 /* Fills plan->from; *ret_keyless is set where a part of the key is left out. */
 static int choose(const struct drop_config *config, const struct drip_schema *input,
 		  struct plan *plan, uint32_t *ret_count, bool *ret_keyless, struct drip_error *err)
 {
+	int rc = 0;
+
 	for (uint32_t i = 0; i < input->columns_count; i++) {
 		const struct drip_column *column = drip_schema_column(input, i);
 		bool keep = config->keep.count != 0 ? matches(&config->keep, column->name)
@@ -118,19 +122,19 @@ static int choose(const struct drop_config *config, const struct drip_schema *in
 			plan->from[(*ret_count)++] = i;
 		} else if (column->flags & DRIP_COLUMN_KEY) {
 			if (!config->allow_key) {
-				return drops_key(config, input, column, err);
+				rc = drops_key(config, input, column, rc, err);
 			}
 			*ret_keyless = true;
 		}
 	}
-	if (*ret_count == 0) {
+	if (rc == 0 && *ret_count == 0) {
 		drip_error_set(err, -EINVAL, "drop.all_columns",
 			       "no column of table '%s' would be left", input->table);
 		drip_error_hint(err, "Leave the table out with `tables`.");
 		drip_error_option(err, "%s", config->keep.count != 0 ? "keep" : "columns");
 		return -EINVAL;
 	}
-	return 0;
+	return rc;
 }
 
 static int fill_plan(const struct drop_config *config, const struct drip_schema *input,

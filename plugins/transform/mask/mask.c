@@ -213,11 +213,14 @@ static int plan_column(const struct mask_config *config, size_t index,
 static int find_rules(const struct mask_config *config, const struct drip_schema *input,
 		      struct plan *plan, struct drip_error *err)
 {
+	int rc = 0;
+
 	for (uint32_t i = 0; i < input->columns_count; i++) {
 		plan->rules[i] = -1;
 	}
 	for (size_t r = 0; r < config->columns.count; r++) {
 		const char *name = rule_at(config, r)->name;
+		struct drip_error one = DRIP_ERROR_INIT;
 
 		for (uint32_t i = 0; i < input->columns_count; i++) {
 			if (plan->rules[i] < 0 &&
@@ -225,16 +228,13 @@ static int find_rules(const struct mask_config *config, const struct drip_schema
 				plan->rules[i] = (int)r;
 			}
 		}
-		if (strpbrk(name, "*?") == NULL && drip_schema_find(input, name) < 0) {
-			drip_error_set(err, -EINVAL, "mask.no_column",
-				       "table '%s' has no column '%s'", input->table, name);
-			drip_error_hint(err, "Name the tables that the stage is for in `only`, or "
-					     "write a pattern.");
-			drip_error_option(err, "columns[%zu].name", r);
-			return -EINVAL;
+		if (strpbrk(name, "*?") == NULL &&
+		    drip_schema_require(input, name, "mask.no_column", &one) < 0) {
+			drip_error_option(&one, "columns[%zu].name", r);
+			rc = drip_error_also(err, rc, &one);
 		}
 	}
-	return 0;
+	return rc;
 }
 
 static int make_plan(const struct mask_config *config, const struct drip_schema *input,
@@ -252,9 +252,12 @@ static int make_plan(const struct mask_config *config, const struct drip_schema 
 	rc = plan->rules == NULL || b.rc != 0
 		     ? drip_error_nomem(err, (input->columns_count + 1) * sizeof(*plan->rules))
 		     : find_rules(config, input, plan, err);
-	for (uint32_t i = 0; rc == 0 && i < input->columns_count; i++) {
-		if (plan->rules[i] >= 0) {
-			rc = plan_column(config, (size_t)plan->rules[i], input, &b.columns[i], err);
+	for (uint32_t i = 0; rc != -ENOMEM && i < input->columns_count; i++) {
+		struct drip_error one = DRIP_ERROR_INIT;
+
+		if (plan->rules[i] >= 0 &&
+		    plan_column(config, (size_t)plan->rules[i], input, &b.columns[i], &one) != 0) {
+			rc = drip_error_also(err, rc, &one);
 		}
 	}
 	if (rc == 0) {

@@ -333,51 +333,60 @@ static bool type_fits(enum quality_kind kind, enum drip_type type)
 	}
 }
 
+/* As the caller's `rc`, or where it is 0 what is wrong with one of the limits. */
+static int compile_range(const struct quality_rule *rule, size_t index, uint32_t at,
+			 const struct drip_column *column, struct quality_check *c, int rc,
+			 struct drip_error *err)
+{
+	const char *const texts[] = {rule->min, rule->max};
+	struct quality_limit *const limits[] = {&c->low[at], &c->high[at]};
+
+	for (int i = 0; i < 2; i++) {
+		struct drip_error one = DRIP_ERROR_INIT;
+
+		if (parse_limit(column, texts[i], limits[i], &one) != 0) {
+			bad_limit(&one, rule, index, i == 0 ? "min" : "max", column->name);
+			rc = drip_error_also(err, rc, &one);
+		}
+	}
+	return rc;
+}
+
+/* As above, for all that may be wrong with a column. */
 static int compile_column(const struct quality_rule *rule, size_t index, uint32_t at,
-			  const struct drip_schema *input, struct quality_check *c,
+			  const struct drip_schema *input, struct quality_check *c, int rc,
 			  struct drip_error *err)
 {
+	struct drip_error one = DRIP_ERROR_INIT;
 	const char *name = rule->columns.items[at];
-	int found = drip_schema_find(input, name), rc = 0;
+	int found = drip_schema_require(input, name, "quality.no_column", &one);
 	char label[QUALITY_NAME_MAX];
 	const struct drip_column *column;
 
 	if (found < 0) {
-		drip_error_set(err, -EINVAL, "quality.no_column", "table '%s' has no column '%s'",
-			       input->table, name);
-		drip_error_hint(err, "Name the tables that the stage is for in `only`.");
-		drip_error_option(err, "rules[%zu].columns[%u]", index, at);
-		return -EINVAL;
+		drip_error_option(&one, "rules[%zu].columns[%u]", index, at);
+		return drip_error_also(err, rc, &one);
 	}
 	column = drip_schema_column(input, (uint32_t)found);
+	c->columns[at] = (uint32_t)found;
 	if (!type_fits((enum quality_kind)rule->kind.value, column->type)) {
 		quality_name(rule, label, sizeof(label));
-		drip_error_set(err, -EINVAL, "quality.bad_type",
+		drip_error_set(&one, -EINVAL, "quality.bad_type",
 			       "rule %s cannot check column '%s' for its type", label, name);
-		drip_error_option(err, "rules[%zu].columns[%u]", index, at);
-		return -EINVAL;
+		drip_error_option(&one, "rules[%zu].columns[%u]", index, at);
+	} else if (rule->kind.value == QUALITY_RANGE) {
+		return compile_range(rule, index, at, column, c, rc, err);
+	} else if (rule->kind.value == QUALITY_SET &&
+		   compile_set(column, rule, &c->sets[at], &one) == -EINVAL) {
+		bad_limit(&one, rule, index, "values", name);
 	}
-	c->columns[at] = (uint32_t)found;
-	if (rule->kind.value == QUALITY_RANGE) {
-		rc = parse_limit(column, rule->min, &c->low[at], err);
-		if (rc != 0) {
-			return bad_limit(err, rule, index, "min", name);
-		}
-		rc = parse_limit(column, rule->max, &c->high[at], err);
-		return rc != 0 ? bad_limit(err, rule, index, "max", name) : 0;
-	}
-	if (rule->kind.value == QUALITY_SET) {
-		rc = compile_set(column, rule, &c->sets[at], err);
-		return rc == -EINVAL ? bad_limit(err, rule, index, "values", name) : rc;
-	}
-	return 0;
+	return one.rc != 0 ? drip_error_also(err, rc, &one) : rc;
 }
 
 int quality_compile(const struct quality_rule *rule, size_t index, const struct drip_schema *input,
-		    struct quality_check *ret, struct drip_error *err)
+		    struct quality_check *ret, int rc, struct drip_error *err)
 {
 	size_t count = rule->columns.count;
-	int rc = 0;
 
 	memset(ret, 0, sizeof(*ret));
 	ret->columns_count = (uint32_t)count;
@@ -388,13 +397,10 @@ int quality_compile(const struct quality_rule *rule, size_t index, const struct 
 	ret->seed = drip_hash_bytes(input->table, strlen(input->table),
 				    drip_hash_bytes(input->database, strlen(input->database), 0));
 	if (ret->columns == NULL || ret->low == NULL || ret->high == NULL || ret->sets == NULL) {
-		rc = drip_error_nomem(err, count * sizeof(*ret->sets));
+		return drip_error_nomem(err, count * sizeof(*ret->sets));
 	}
-	for (uint32_t i = 0; rc == 0 && i < count; i++) {
-		rc = compile_column(rule, index, i, input, ret, err);
-	}
-	if (rc != 0) {
-		quality_check_finish(ret);
+	for (uint32_t i = 0; i < count; i++) {
+		rc = compile_column(rule, index, i, input, ret, rc, err);
 	}
 	return rc;
 }

@@ -155,9 +155,10 @@ static int make_plan(const struct quality_config *config, const struct drip_sche
 	if (plan == NULL) {
 		return drip_error_nomem(err, sizeof(*plan));
 	}
-	for (size_t i = 0; rc == 0 && i < config->rules.count; i++) {
-		rc = quality_compile(rule_at(config, i), i, input, &plan->checks[i], err);
-		plan->count += rc == 0;
+	for (; rc != -ENOMEM && plan->count < config->rules.count; plan->count++) {
+		size_t i = plan->count;
+
+		rc = quality_compile(rule_at(config, i), i, input, &plan->checks[i], rc, err);
 	}
 	if (rc != 0) {
 		destroy_plan(plan);

@@ -83,8 +83,10 @@ int quality_check_rule(const struct quality_rule *rule, size_t index, quality_re
 int quality_state_init(struct quality_state *s, const struct quality_rule *rule, size_t index,
 		       struct drip_error *err) DRIP_MUST_CHECK;
 void quality_state_finish(struct quality_state *s);
+/* Goes on from `rc`, what the rules before came to, and reports all that is wrong with this one.
+ * *ret is to be finished in any case. */
 int quality_compile(const struct quality_rule *rule, size_t index, const struct drip_schema *input,
-		    struct quality_check *ret, struct drip_error *err) DRIP_MUST_CHECK;
+		    struct quality_check *ret, int rc, struct drip_error *err) DRIP_MUST_CHECK;
 void quality_check_finish(struct quality_check *c);
 
 /* checks.c: sets fails[row] where the row breaks the rule; rows with skip[row] are not looked at.

@@ -146,54 +146,58 @@ static void change_case(struct drip_schema_builder *b, const struct drip_schema 
 	}
 }
 
+/* `rc`: what the table's name came to. */
 static int rename_columns(const struct rename_config *config, const struct drip_schema *input,
-			  struct drip_schema_builder *b, struct drip_error *err)
+			  struct drip_schema_builder *b, int rc, struct drip_error *err)
 {
 	if (config->column_case.value != CASE_KEEP) {
 		change_case(b, input, (enum letter_case)config->column_case.value);
 	}
 	for (size_t i = 0; i < config->columns.count; i++) {
 		const struct drip_pair *pair = &config->columns.items[i];
-		int index = drip_schema_find(input, pair->key);
+		struct drip_error one = DRIP_ERROR_INIT;
+		int index = drip_schema_require(input, pair->key, "rename.no_column", &one);
 
-		if (index < 0) {
-			drip_error_set(err, -EINVAL, "rename.no_column",
-				       "table '%s' has no column '%s'", input->table, pair->key);
-			drip_error_hint(err, "Name the tables that the stage is for in `only`.");
-			drip_error_option(err, "columns.%s", pair->key);
-			return -EINVAL;
+		if (index >= 0 && (pair->value == NULL || *pair->value == '\0' ||
+				   strlen(pair->value) >= DRIP_NAME_MAX)) {
+			index = drip_error_set(&one, -EINVAL, "rename.bad_column_name",
+					       "the new name of column '%s' is empty or too long",
+					       pair->key);
 		}
-		if (pair->value == NULL || *pair->value == '\0' ||
-		    strlen(pair->value) >= DRIP_NAME_MAX) {
-			drip_error_set(err, -EINVAL, "rename.bad_column_name",
-				       "the new name of column '%s' is empty or too long",
-				       pair->key);
-			drip_error_option(err, "columns.%s", pair->key);
-			return -EINVAL;
+		if (index < 0) {
+			drip_error_option(&one, "columns.%s", pair->key);
+			rc = drip_error_also(err, rc, &one);
+			continue;
 		}
 		drip_schema_builder_rename(b, (uint32_t)index, pair->value);
 	}
-	return 0;
+	return rc;
 }
 
 static int check_duplicates(const struct drip_schema_builder *b, const struct drip_schema *input,
 			    struct drip_error *err)
 {
+	int rc = 0;
+
 	for (uint32_t i = 0; i < b->count; i++) {
 		for (uint32_t j = 0; j < i; j++) {
-			if (strcmp(b->columns[i].name, b->columns[j].name) == 0) {
-				drip_error_set(err, -EINVAL, "rename.duplicate_column",
-					       "columns '%s' and '%s' of table '%s' would both be "
-					       "called '%s'",
-					       drip_schema_column(input, j)->name,
-					       drip_schema_column(input, i)->name, input->table,
-					       b->columns[i].name);
-				drip_error_option(err, "columns");
-				return -EINVAL;
+			struct drip_error one = DRIP_ERROR_INIT;
+
+			if (strcmp(b->columns[i].name, b->columns[j].name) != 0) {
+				continue;
 			}
+			drip_error_set(&one, -EINVAL, "rename.duplicate_column",
+				       "columns '%s' and '%s' of table '%s' would both be called "
+				       "'%s'",
+				       drip_schema_column(input, j)->name,
+				       drip_schema_column(input, i)->name, input->table,
+				       b->columns[i].name);
+			drip_error_option(&one, "columns");
+			rc = drip_error_also(err, rc, &one);
+			break;
 		}
 	}
-	return 0;
+	return rc;
 }
 
 /* (gives) the schema that `input` becomes. */
@@ -205,9 +209,7 @@ static int make_schema(const struct rename_config *config, const struct drip_sch
 
 	drip_schema_builder_from(&b, input);
 	rc = rename_table(config, input, &b, err);
-	if (rc == 0) {
-		rc = rename_columns(config, input, &b, err);
-	}
+	rc = rename_columns(config, input, &b, rc, err);
 	if (rc == 0 && b.rc == 0) {
 		rc = check_duplicates(&b, input, err);
 	}

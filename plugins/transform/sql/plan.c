@@ -124,15 +124,19 @@ static bool keeps_key(const struct drip_schema *input, const struct drip_schema 
 static int check_key(const struct sql_config *config, const struct drip_schema *output,
 		     struct drip_error *err)
 {
+	int rc = 0;
+
 	for (size_t i = 0; i < config->key.count; i++) {
+		struct drip_error one = DRIP_ERROR_INIT;
+
 		if (drip_schema_find(output, config->key.items[i]) < 0) {
-			drip_error_set(err, -EINVAL, "sql.no_such_key",
+			drip_error_set(&one, -EINVAL, "sql.no_such_key",
 				       "the query yields no column %s", config->key.items[i]);
-			drip_error_option(err, "key");
-			return -EINVAL;
+			drip_error_option(&one, "key[%zu]", i);
+			rc = drip_error_also(err, rc, &one);
 		}
 	}
-	return 0;
+	return rc;
 }
 
 /* The result's schema without the hidden columns, under the table's name, with its key. */

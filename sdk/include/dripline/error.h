@@ -42,6 +42,9 @@ struct drip_error {
 	char place[300];   /* file:line:column, or table and position; may be empty */
 	char option[128];  /* path of the option at fault, as "columns[2].name"; the host turns it
 			      into a place */
+	/* Takes further problems where the caller asks for all of them, as the host does of
+	 * `negotiate`: see drip_error_also. NULL: the first is enough. Since 1.1. */
+	void (*more)(struct drip_error *err, const struct drip_error *finding);
 };
 
 #define DRIP_ERROR_INIT                                                                            \
@@ -61,6 +64,12 @@ int drip_error_set_retryable(struct drip_error *err, int rc, const char *code, c
 void drip_error_hint(struct drip_error *err, const char *fmt, ...) DRIP_PRINTF(2, 3);
 void drip_error_place(struct drip_error *err, const char *fmt, ...) DRIP_PRINTF(2, 3);
 void drip_error_option(struct drip_error *err, const char *fmt, ...) DRIP_PRINTF(2, 3);
+/*
+ * For a check that goes on after it found a problem: `finding` becomes `err` where it is the first
+ * (`rc`, what the check comes to so far, is 0), and goes to err->more otherwise. Returns what the
+ * check comes to now: the rc of the first problem.
+ */
+int drip_error_also(struct drip_error *err, int rc, const struct drip_error *finding);
 /* "could not allocate N bytes"; returns -ENOMEM. */
 int drip_error_nomem(struct drip_error *err, size_t size_bytes);
 

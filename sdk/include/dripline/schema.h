@@ -97,6 +97,10 @@ const struct drip_column *drip_schema_column(const struct drip_schema *schema, u
 struct drip_column drip_schema_column_get(const struct drip_schema *schema, uint32_t index);
 /* Index of a column by name (ASCII case ignored, exact match first), or -1. */
 int drip_schema_find(const struct drip_schema *schema, const char *name);
+/* The same for a column that an option names: -EINVAL with `code` where the table has none, and the
+ * nearest name, or that `only` may be missing, as the hint. */
+int drip_schema_require(const struct drip_schema *schema, const char *name, const char *code,
+			struct drip_error *err) DRIP_MUST_CHECK;
 bool drip_schema_equal(const struct drip_schema *a,
 		       const struct drip_schema *b); /* names, types, keys, classes */
 

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* "Did you mean": the nearest of some names. Thread: any. */
-#ifndef DRIPLINE_BASE_SUGGEST_H
-#define DRIPLINE_BASE_SUGGEST_H
+#ifndef DRIPLINE_SUGGEST_H
+#define DRIPLINE_SUGGEST_H
 
 #include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #define DRIP_SUGGEST_NAME_MAX 63 /* bytes that are compared; longer names are cut */
 
@@ -23,5 +27,9 @@ void drip_suggestion_offer(struct drip_suggestion *s, const char *name);
  * buf. */
 const char *drip_suggestion_hint(const struct drip_suggestion *s, const char *otherwise, char *buf,
 				 size_t size);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Edit distance after Damerau and Levenshtein, in the restricted form in which no part is edited
  * twice, with three rows of the table. */
-#include "base/suggest.h"
+#include <dripline/suggest.h>
 
 #include <stdio.h>
 #include <string.h>
