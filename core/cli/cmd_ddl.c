@@ -110,7 +110,7 @@ static void put_comment(struct drip_text *t, const char *what, const char *table
 	if (text[0] == '\0') {
 		return;
 	}
-	drip_sql_literal(text, literal, sizeof(literal));
+	drip_sql_literal(NULL, text, literal, sizeof(literal));
 	drip_text_puts(t, "COMMENT ON ");
 	drip_text_puts(t, what);
 	drip_text_puts(t, " ");

@@ -317,16 +317,22 @@ TEST(classes)
 
 TEST(sql_quoting)
 {
-	const struct drip_sql_dialect dialect = {.quote = '`'};
+	const struct drip_sql_dialect dialect = {.name = "mysql", .quote = '`'};
 	char buf[16];
 
 	CHECK_EQ_INT(drip_sql_quote(&dialect, "a`b", buf, sizeof(buf)), 6);
 	CHECK_EQ_STR(buf, "`a``b`");
-	CHECK_EQ_INT(drip_sql_literal("it's", buf, sizeof(buf)), 7);
+	CHECK_EQ_INT(drip_sql_literal(NULL, "it's", buf, sizeof(buf)), 7);
 	CHECK_EQ_STR(buf, "'it''s'");
-	CHECK_EQ_INT(drip_sql_literal("it's", buf, 4), 7);
+	CHECK_EQ_INT(drip_sql_literal(NULL, "it's", buf, 4), 7);
 	CHECK_EQ_STR(buf, "'it");
-	CHECK_EQ_INT(drip_sql_literal("it's", NULL, 0), 7);
+	CHECK_EQ_INT(drip_sql_literal(NULL, "it's", NULL, 0), 7);
+	CHECK_EQ_INT(drip_sql_literal(NULL, "a\\'", buf, sizeof(buf)), 6);
+	CHECK_EQ_STR(buf, "'a\\'''");
+	CHECK_EQ_INT(drip_sql_literal(&dialect, "it's", buf, sizeof(buf)), 7);
+	CHECK_EQ_STR(buf, "'it''s'");
+	CHECK_EQ_INT(drip_sql_literal(&dialect, "\\'", buf, sizeof(buf)), 16);
+	CHECK_EQ_STR(buf, "_utf8mb4 x'5c27");
 }
 
 TEST_MAIN()

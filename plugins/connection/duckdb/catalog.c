@@ -27,7 +27,7 @@ static void schema_condition(const char *schema, char *buf, size_t size)
 			 "c.database_name = current_database() AND c.schema_name = "
 			 "current_schema()");
 	} else {
-		drip_sql_literal(schema, literal, sizeof(literal));
+		drip_sql_literal(NULL, schema, literal, sizeof(literal));
 		snprintf(
 			buf, size,
 			"c.database_name = current_database() AND lower(c.schema_name) = lower(%s)",
@@ -89,7 +89,7 @@ static int find_facts(struct drip_duck_session *s, const char *schema, const cha
 	duckdb_result result;
 	int rc = 0;
 
-	drip_sql_literal(table, literal, sizeof(literal));
+	drip_sql_literal(NULL, table, literal, sizeof(literal));
 	schema_condition(schema, condition, sizeof(condition));
 	snprintf(sql, sizeof(sql), FACTS, literal, condition);
 	if (duckdb_query(s->connection, sql, &result) != DuckDBSuccess) {

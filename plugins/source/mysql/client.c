@@ -83,15 +83,34 @@ static unsigned seconds(struct drip_duration d)
 	return d.ms <= 0 ? 0 : (unsigned)((d.ms + 999) / 1000);
 }
 
+/*
+ * libmariadb checks the certificate's chain and dates wherever it has an authority, and the name
+ * only with VERIFY_SERVER_CERT: so an authority without that is verify-ca, and needs ssl_ca.
+ * Without an authority VERIFY_SERVER_CERT takes those of the system.
+ */
+static void set_tls(MYSQL *m, const struct drip_my_options *o)
+{
+	my_bool tls = o->ssl.value != DRIP_MY_SSL_DISABLED;
+	my_bool name = o->ssl.value == DRIP_MY_SSL_VERIFY_IDENTITY;
+	bool ca = o->ssl.value >= DRIP_MY_SSL_VERIFY_CA;
+
+	if (tls) {
+		mysql_ssl_set(m, o->ssl_key, o->ssl_cert, ca ? o->ssl_ca : NULL, NULL, NULL);
+	}
+	mysql_options(m, MYSQL_OPT_SSL_ENFORCE, &tls);
+	mysql_options(m, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &name);
+}
+
 static void set_options(MYSQL *m, const struct drip_my_options *o)
 {
 	unsigned connect = seconds(o->connect_timeout), in = seconds(o->read_timeout),
 		 out = seconds(o->write_timeout), protocol = MYSQL_PROTOCOL_TCP;
 	unsigned long packet = (unsigned long)o->max_packet.bytes;
-	my_bool off = 0, on = 1;
+	my_bool off = 0;
 
 	mysql_options(m, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-	mysql_options(m, MYSQL_INIT_COMMAND, "SET time_zone = '+00:00'");
+	mysql_options(m, MYSQL_INIT_COMMAND,
+		      "SET time_zone = '+00:00', sql_mode = '" DRIP_MY_SQL_MODE "'");
 	mysql_options(m, MYSQL_OPT_CONNECT_TIMEOUT, &connect);
 	mysql_options(m, MYSQL_OPT_READ_TIMEOUT, &in);
 	mysql_options(m, MYSQL_OPT_WRITE_TIMEOUT, &out);
@@ -101,22 +120,50 @@ static void set_options(MYSQL *m, const struct drip_my_options *o)
 	if (o->socket == NULL) {
 		mysql_options(m, MYSQL_OPT_PROTOCOL, &protocol);
 	}
-	if (o->ssl.value == DRIP_MY_SSL_DISABLED) {
-		mysql_options(m, MYSQL_OPT_SSL_ENFORCE, &off);
-		mysql_options(m, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &off);
-		return;
+	set_tls(m, o);
+}
+
+static int bad_option(struct drip_error *err, const char *option, const char *message)
+{
+	drip_error_set(err, -EINVAL, "mysql.bad_option", "%s", message);
+	drip_error_option(err, "%s", option);
+	return -EINVAL;
+}
+
+int drip_my_check_options(const struct drip_my_options *o, struct drip_error *err)
+{
+	bool verify = o->ssl.value >= DRIP_MY_SSL_VERIFY_CA;
+
+	if ((o->ssl_cert == NULL) != (o->ssl_key == NULL)) {
+		return bad_option(err, o->ssl_cert == NULL ? "ssl_key" : "ssl_cert",
+				  "ssl_cert and ssl_key belong together");
 	}
-	mysql_ssl_set(m, o->ssl_key, o->ssl_cert, o->ssl_ca, NULL, NULL);
-	mysql_options(m, MYSQL_OPT_SSL_ENFORCE, &on);
-	mysql_options(m, MYSQL_OPT_SSL_VERIFY_SERVER_CERT,
-		      o->ssl.value == DRIP_MY_SSL_VERIFY ? &on : &off);
+	if (o->ssl_ca != NULL && !verify) {
+		return bad_option(err, "ssl_ca",
+				  "ssl_ca is of use only with ssl: verify-ca or verify-identity");
+	}
+	if (o->ssl.value == DRIP_MY_SSL_VERIFY_CA && o->ssl_ca == NULL) {
+		return bad_option(err, "ssl", "ssl: verify-ca needs ssl_ca");
+	}
+	if (o->ssl.value == DRIP_MY_SSL_VERIFY_IDENTITY && o->socket != NULL) {
+		return bad_option(err, "ssl",
+				  "ssl: verify-identity needs a host: a socket has no name");
+	}
+	if (o->ssl.value == DRIP_MY_SSL_DISABLED && o->ssl_cert != NULL) {
+		return bad_option(err, "ssl_cert", "ssl_cert is of no use with ssl: disabled");
+	}
+	return 0;
 }
 
 int drip_my_connect(const struct drip_my_options *o, MYSQL **ret, struct drip_error *err)
 {
-	MYSQL *m = mysql_init(NULL);
-	int rc;
+	MYSQL *m;
+	int rc = drip_my_check_options(o, err);
 
+	if (rc != 0) {
+		return rc;
+	}
+	m = mysql_init(NULL);
 	if (m == NULL) {
 		return drip_error_nomem(err, sizeof(*m));
 	}
@@ -250,15 +297,29 @@ void drip_my_text_name(struct drip_my_text *t, const char *name)
 	drip_my_text_bytes(t, "`", 1);
 }
 
+void drip_my_text_hex(struct drip_my_text *t, const char *p, size_t size)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	drip_my_text_bytes(t, "x'", 2);
+	for (size_t i = 0; i < size; i++) {
+		char two[2] = {hex[(uint8_t)p[i] >> 4], hex[(uint8_t)p[i] & 15]};
+
+		drip_my_text_bytes(t, two, 2);
+	}
+	drip_my_text_bytes(t, "'", 1);
+}
+
 void drip_my_text_literal(struct drip_my_text *t, const char *text)
 {
+	if (strchr(text, '\\') != NULL) {
+		drip_my_text_bytes(t, "_utf8mb4 ", 9);
+		drip_my_text_hex(t, text, strlen(text));
+		return;
+	}
 	drip_my_text_bytes(t, "'", 1);
 	for (; *text != '\0'; text++) {
-		if (*text == '\'' || *text == '\\') {
-			drip_my_text_bytes(t, *text == '\'' ? "''" : "\\\\", 2);
-		} else {
-			drip_my_text_bytes(t, text, 1);
-		}
+		drip_my_text_bytes(t, *text == '\'' ? "''" : text, *text == '\'' ? 2 : 1);
 	}
 	drip_my_text_bytes(t, "'", 1);
 }

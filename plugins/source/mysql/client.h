@@ -9,6 +9,12 @@
 #include <dripline/plugin.h>
 #include <mysql.h>
 
+/*
+ * The sql_mode of each session, whatever the server's is: backslashes escape, "x" is a text, values
+ * are never cut in silence, and 0 stays 0. So literals and results mean the same on every server.
+ */
+#define DRIP_MY_SQL_MODE "NO_AUTO_VALUE_ON_ZERO,STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION"
+
 /* What the source asks of a connection of this plugin; private to it. */
 #define DRIP_MY_INTERFACE "drip_mysql"
 
@@ -16,7 +22,8 @@ enum drip_my_ssl {
 	DRIP_MY_SSL_DISABLED,
 	DRIP_MY_SSL_PREFERRED,
 	DRIP_MY_SSL_REQUIRED,
-	DRIP_MY_SSL_VERIFY,
+	DRIP_MY_SSL_VERIFY_CA,
+	DRIP_MY_SSL_VERIFY_IDENTITY,
 };
 
 struct drip_my_options {
@@ -35,15 +42,18 @@ struct drip_my_options {
 /* Thread: any. */
 struct drip_my_interface {
 	uint32_t struct_size;
-	/* (gives) a new session: utf8mb4, time zone +00:00. Close with mysql_close. */
+	/* (gives) a new session: utf8mb4, time zone +00:00, DRIP_MY_SQL_MODE. Close with
+	 * mysql_close. */
 	int (*connect)(void *object, MYSQL **ret, struct drip_error *err);
 	/* (borrowed) lives as long as the connection. */
 	const struct drip_my_options *(*options)(void *object);
 };
 
-/* (gives) a session; `read_timeout_ms` 0: as in the options. */
+/* (gives) a session with the modes of DRIP_MY_SQL_MODE. */
 int drip_my_connect(const struct drip_my_options *o, MYSQL **ret,
 		    struct drip_error *err) DRIP_MUST_CHECK;
+/* Do the options of TLS fit together? Connects nowhere. */
+int drip_my_check_options(const struct drip_my_options *o, struct drip_error *err) DRIP_MUST_CHECK;
 /* The last error of `m` as a Dripline error; `doing` completes "could not ...". Returns its rc. */
 int drip_my_error(MYSQL *m, const char *doing, struct drip_error *err);
 /* An error number with its text, as drip_my_error. */
@@ -66,9 +76,11 @@ struct drip_my_text {
 
 void drip_my_text_add(struct drip_my_text *t, const char *fmt, ...) DRIP_PRINTF(2, 3);
 void drip_my_text_bytes(struct drip_my_text *t, const char *p, size_t size);
-/* `name` in backticks; 'text' as a literal. */
+/* `name` in backticks; 'text' as a literal that means the same under every sql_mode. */
 void drip_my_text_name(struct drip_my_text *t, const char *name);
 void drip_my_text_literal(struct drip_my_text *t, const char *text);
+/* x'6869' */
+void drip_my_text_hex(struct drip_my_text *t, const char *p, size_t size);
 void drip_my_text_finish(struct drip_my_text *t);
 
 #endif

@@ -11,7 +11,13 @@ static const struct drip_enum_value ssl_values[] = {
 	{"disabled", DRIP_MY_SSL_DISABLED, "No TLS."},
 	{"preferred", DRIP_MY_SSL_PREFERRED, "TLS where the server offers it."},
 	{"required", DRIP_MY_SSL_REQUIRED, "TLS, whoever the server is."},
-	{"verify", DRIP_MY_SSL_VERIFY, "TLS, with the server's certificate and name checked."},
+	{"verify-ca", DRIP_MY_SSL_VERIFY_CA,
+	 "TLS, with a certificate that `ssl_ca` vouches for; its name is not checked. Needs "
+	 "`ssl_ca`."},
+	{"verify-identity", DRIP_MY_SSL_VERIFY_IDENTITY,
+	 "As verify-ca, and the certificate must be for `host`. The only one that keeps the "
+	 "login from somebody in between who hides that the server offers TLS: the other ones "
+	 "notice that after the login. Without `ssl_ca` the authorities of the system count."},
 	{NULL, 0, NULL},
 };
 
@@ -27,7 +33,8 @@ static const struct drip_option connection_options[] = {
 	OPTION(database, .help = "Database of names that do not say theirs."),
 	OPTION(ssl, .help = "Encryption of the connection.", .default_text = "preferred",
 	       .values = ssl_values),
-	OPTION(ssl_ca, .help = "File of the certificate authority.", .flags = DRIP_OPTION_PATH),
+	OPTION(ssl_ca, .help = "File of the certificate authorities that may vouch for the server.",
+	       .flags = DRIP_OPTION_PATH),
 	OPTION(ssl_cert, .help = "File of the client's certificate.", .flags = DRIP_OPTION_PATH),
 	OPTION(ssl_key, .help = "File of the client's key.", .flags = DRIP_OPTION_PATH),
 	OPTION(connect_timeout, .help = "How long a connection may take.", .default_text = "10s",
@@ -106,11 +113,9 @@ static int connection_check(struct drip_ctx *ctx, const void *config, bool conne
 	const struct drip_my_options *o = config;
 	MYSQL *m;
 
-	if ((o->ssl_cert == NULL) != (o->ssl_key == NULL)) {
-		drip_error_set(&finding, -EINVAL, "mysql.bad_option",
-			       "ssl_cert and ssl_key belong together");
-		drip_error_option(&finding, o->ssl_cert == NULL ? "ssl_key" : "ssl_cert");
+	if (drip_my_check_options(o, &finding) != 0) {
 		report->add(report, DRIP_LOG_ERROR, &finding);
+		return 0;
 	}
 	if (!connect) {
 		return 0;
@@ -140,7 +145,9 @@ static const struct drip_component connection = {
 	.kind = DRIP_KIND_CONNECTION,
 	.name = "mysql",
 	.summary = "A MySQL or MariaDB server",
-	.description = "Sessions run with character set utf8mb4 and time zone +00:00. Results are "
+	.description = "Sessions run with character set utf8mb4, time zone +00:00 and "
+		       "sql_mode " DRIP_MY_SQL_MODE
+		       ", so that a statement means the same on every server. Results are "
 		       "streamed. Parameters are put into statements as escaped literals.",
 	.schema_notes = "Types of results follow those of the source mysql.",
 	.guarantees = "Nothing is retried by itself. A session belongs to one user at a time.",

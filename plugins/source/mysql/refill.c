@@ -144,7 +144,7 @@ int drip_my_refill(struct drip_my_source *s, struct drip_my_slot *slot, struct d
 		return rc;
 	}
 	set_killable(s, m);
-	rc = drip_my_execute(m, "SET SESSION net_write_timeout = 3600, sql_mode = ''", err);
+	rc = drip_my_execute(m, "SET SESSION net_write_timeout = 3600", err);
 	if (rc == 0) {
 		rc = drip_my_table_read(m, slot->database, slot->name, &now, err);
 	}

@@ -140,14 +140,12 @@ static int open_view(struct drip_my_source *s, MYSQL *m, struct drip_my_position
 {
 	int rc = drip_my_execute(m,
 				 "SET SESSION net_write_timeout = 3600, wait_timeout = 86400,"
-				 " sql_mode = '', max_statement_time = 0",
+				 " max_statement_time = 0",
 				 err);
 
 	if (rc != 0) { /* MySQL has no max_statement_time */
-		rc = drip_my_execute(m,
-				     "SET SESSION net_write_timeout = 3600, wait_timeout = 86400,"
-				     " sql_mode = ''",
-				     err);
+		rc = drip_my_execute(
+			m, "SET SESSION net_write_timeout = 3600, wait_timeout = 86400", err);
 	}
 	if (rc == 0) {
 		rc = drip_my_execute(m, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",

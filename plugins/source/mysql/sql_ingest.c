@@ -55,6 +55,7 @@ static void put_duration(struct drip_my_text *t, int64_t micros)
 			 (int)(u % 1000000));
 }
 
+/* Escaped as the session's sql_mode needs it, which the server tells with each answer. */
 static void put_text(struct drip_my_text *t, MYSQL *m, const char *p, int64_t size)
 {
 	char *buf = malloc((size_t)size * 2 + 1);
@@ -69,19 +70,6 @@ static void put_text(struct drip_my_text *t, MYSQL *m, const char *p, int64_t si
 	drip_my_text_bytes(t, buf, n);
 	drip_my_text_bytes(t, "'", 1);
 	free(buf);
-}
-
-static void put_binary(struct drip_my_text *t, const char *p, int64_t size)
-{
-	static const char hex[] = "0123456789abcdef";
-
-	drip_my_text_bytes(t, "x'", 2);
-	for (int64_t i = 0; i < size; i++) {
-		char two[2] = {hex[(uint8_t)p[i] >> 4], hex[(uint8_t)p[i] & 15]};
-
-		drip_my_text_bytes(t, two, 2);
-	}
-	drip_my_text_bytes(t, "'", 1);
 }
 
 void drip_my_literal(struct drip_my_text *t, MYSQL *m, const struct drip_batch *batch,
@@ -104,7 +92,7 @@ void drip_my_literal(struct drip_my_text *t, MYSQL *m, const struct drip_batch *
 		put_text(t, m, v.data, v.size);
 		break;
 	case DRIP_TYPE_BINARY:
-		put_binary(t, v.data, v.size);
+		drip_my_text_hex(t, v.data, (size_t)v.size);
 		break;
 	case DRIP_TYPE_DATE:
 		civil_of_days(v.i, &year, &month, &day);

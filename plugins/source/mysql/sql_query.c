@@ -26,18 +26,24 @@ struct stream {
 	struct drip_error error;
 };
 
-/* Steps over a quoted part or a comment at `p`; returns p where there is none. */
-static const char *skip_part(const char *p)
+/* Steps over a quoted part or a comment at `p`, under the session's sql_mode; returns p where there
+ * is none. */
+static const char *skip_part(const MYSQL *m, const char *p)
 {
 	char quote = *p;
 
 	if (quote == '\'' || quote == '"' || quote == '`') {
+		bool name = quote == '`' ||
+			    (quote == '"' && (m->server_status & SERVER_STATUS_ANSI_QUOTES) != 0);
+		bool escapes =
+			!name && (m->server_status & SERVER_STATUS_NO_BACKSLASH_ESCAPES) == 0;
+
 		for (p++; *p != '\0' && *p != quote; p++) {
-			p += *p == '\\' && quote != '`' && p[1] != '\0';
+			p += escapes && *p == '\\' && p[1] != '\0';
 		}
 		return *p != '\0' ? p + 1 : p;
 	}
-	if (*p == '#' || (p[0] == '-' && p[1] == '-' && (p[2] == ' ' || p[2] == '\t'))) {
+	if (*p == '#' || (p[0] == '-' && p[1] == '-' && strchr(" \t\r\n", p[2]) != NULL)) {
 		return p + strcspn(p, "\n");
 	}
 	if (p[0] == '/' && p[1] == '*') {
@@ -55,7 +61,7 @@ static int bind_parameters(struct drip_my_session *s, const char *sql,
 	uint32_t used = 0;
 
 	while (*sql != '\0') {
-		const char *next = skip_part(sql);
+		const char *next = skip_part(s->m, sql);
 
 		if (next != sql) {
 			drip_my_text_bytes(t, sql, (size_t)(next - sql));
@@ -333,7 +339,8 @@ static int run(struct drip_my_session *s, const char *sql, const struct drip_bat
 	struct drip_my_text text = {0};
 	int rc = bind != NULL ? bind_parameters(s, sql, bind, &text, err) : 0;
 
-	if (rc == 0 && mysql_query(s->m, bind != NULL ? text.p : sql) != 0) {
+	if (rc == 0 && mysql_real_query(s->m, bind != NULL ? text.p : sql,
+					bind != NULL ? text.size : strlen(sql)) != 0) {
 		rc = drip_my_error(s->m, "run a query", err);
 	}
 	drip_my_text_finish(&text);

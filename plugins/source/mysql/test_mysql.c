@@ -285,6 +285,7 @@ TEST(ddl_is_followed_without_metadata)
 #include "test_restart.h"
 #include "test_settings.h"
 #include "test_sql.h"
+#include "test_tls.h"
 #include "test_xa.h"
 
 int main(int argc, char **argv)

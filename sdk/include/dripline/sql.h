@@ -134,8 +134,13 @@ struct drip_sql {
  */
 int drip_sql_quote(const struct drip_sql_dialect *dialect, const char *name, char *buf,
 		   size_t size);
-/* A 'text literal', quotes doubled. */
-int drip_sql_literal(const char *text, char *buf, size_t size);
+/*
+ * A 'text literal', quotes doubled. NULL: of a dialect in which a backslash is a character like
+ * others (DuckDB, PostgreSQL). For "mysql" a text with a backslash is written as bytes: whether it
+ * escapes there depends on sql_mode. Returns the length like snprintf.
+ */
+int drip_sql_literal(const struct drip_sql_dialect *dialect, const char *text, char *buf,
+		     size_t size);
 struct drip_text;
 /*
  * Appends `CREATE TABLE [IF NOT EXISTS] "database"."table" (...)` for a schema, `database` being
