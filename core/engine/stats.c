@@ -61,6 +61,7 @@ static int fill_stages(const struct edition *e, const struct drip_run *run,
 		s->id = drip_strdup(spec->stages[k].id);
 		s->component = drip_strdup(spec->stages[k].component->name);
 		s->kind = spec->stages[k].kind;
+		s->input = spec->stages[k].input;
 		s->rows_in = base->in;
 		s->rows_out = base->out;
 		s->rows_filtered = base->filtered;
@@ -142,6 +143,7 @@ static int fill_pipeline(const struct drip_engine *engine, const struct drip_pip
 		pthread_mutex_lock(&run->lock);
 		fill_run(run, ret);
 	}
+	ret->scheduled = e->spec->cron != NULL;
 	ret->commits = e->commits;
 	ret->retries = e->retries;
 	rc = fill_stages(e, run != NULL && run->edition == e ? run : NULL, ret);

@@ -39,12 +39,17 @@ static void put_time(struct drip_json *j, const char *key, int64_t wall_us)
 
 /* ---- status ---- */
 
-static void put_stage(struct drip_json *j, const struct drip_stage_stats *s)
+static void put_stage(struct drip_json *j, const struct drip_stage_stats *stages, uint32_t index)
 {
+	const struct drip_stage_stats *s = &stages[index];
+
 	drip_json_begin_object(j);
 	drip_json_put_string(j, "id", s->id);
 	drip_json_put_string(j, "kind", drip_kind_name(s->kind));
 	drip_json_put_string(j, "component", s->component);
+	if (index != 0) {
+		drip_json_put_string(j, "input", stages[s->input].id);
+	}
 	drip_json_put_int(j, "rows_in", s->rows_in);
 	drip_json_put_int(j, "rows_out", s->rows_out);
 	drip_json_put_int(j, "rows_filtered", s->rows_filtered);
@@ -73,6 +78,7 @@ static void put_pipeline(struct drip_json *j, const struct drip_pipeline_stats *
 	drip_json_begin_object(j);
 	drip_json_put_string(j, "name", p->name);
 	drip_json_put_string(j, "state", drip_pipeline_state_name(p->state));
+	drip_json_put_bool(j, "scheduled", p->scheduled);
 	drip_json_put_uint(j, "epoch", p->epoch);
 	drip_json_put_int(j, "commits", p->commits);
 	drip_json_put_int(j, "retries", p->retries);
@@ -92,7 +98,7 @@ static void put_pipeline(struct drip_json *j, const struct drip_pipeline_stats *
 	drip_json_key(j, "stages");
 	drip_json_begin_array(j);
 	for (uint32_t i = 0; i < p->stages_count; i++) {
-		put_stage(j, &p->stages[i]);
+		put_stage(j, p->stages, i);
 	}
 	drip_json_end_array(j);
 	drip_json_end_object(j);

@@ -242,7 +242,13 @@ static struct MHD_Response *make_response(const struct http_request *r, struct h
 	if (a->stream) {
 		a->status = MHD_HTTP_OK;
 		a->type = "text/event-stream";
-		return http_stream_response(r->server->streams, r->connection);
+		response = http_stream_response(r->server->streams, r->connection);
+		if (response != NULL) {
+			return response;
+		}
+		http_answer_error(a, MHD_HTTP_SERVICE_UNAVAILABLE, "http.too_many_streams",
+				  "too many pages are open, or the service stops",
+				  "Close one, or try again.");
 	}
 	if (a->fixed != NULL) {
 		return MHD_create_response_from_buffer(a->fixed_size, (void *)(uintptr_t)a->fixed,

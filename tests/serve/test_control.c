@@ -394,6 +394,21 @@ TEST(a_reload_says_what_needs_a_restart)
 	end_daemon();
 }
 
+TEST(status_tells_what_feeds_a_stage)
+{
+	int fd;
+
+	start_daemon();
+	fd = open_control();
+	wait_for_rows(fd, 1);
+	ask(fd, "{\"id\":1,\"method\":\"status\"}\n");
+	CHECK_CONTAINS(answer, "\"scheduled\":false");
+	CHECK_CONTAINS(answer,
+		       "\"kind\":\"sink\",\"component\":\"blackhole\",\"input\":\"source\"");
+	close(fd);
+	end_daemon();
+}
+
 TEST(the_checkpoint_of_a_paused_pipeline_can_be_reset)
 {
 	int fd;

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tests of the service `console` by plain HTTP over loopback: its files, its routes, its streams.
+ * The page itself is tested in a browser by tests/e2e/test_console.py. */
+#include <dripline/check.h>
+#include <dripline/test.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define STREAMS_MAX 32 /* as HTTP_STREAMS_MAX */
+#define HOST        "Host: 127.0.0.1\r\n"
+#define GZIP        HOST "Accept-Encoding: gzip\r\n"
+
+static struct drip_harness *h;
+static struct drip_instance *service;
+static struct drip_error err;
+static char answer[262144], asked[512];
+static size_t answer_size, status_bytes;
+static int handovers, calls;
+
+/* What the other thread has written is to be seen here: a socket stands between the two. */
+static void hand_over(void)
+{
+	__atomic_fetch_add(&handovers, 1, __ATOMIC_ACQ_REL);
+}
+
+/* A status is as long as the test says, and numbered. */
+static int on_control(const char *method, const char *arguments, char **ret_text,
+		      struct drip_error *error, void *data)
+{
+	size_t size = __atomic_load_n(&status_bytes, __ATOMIC_ACQUIRE) + 64;
+	int n = __atomic_add_fetch(&calls, 1, __ATOMIC_ACQ_REL);
+	char *text = malloc(size);
+
+	if (text == NULL) {
+		return drip_error_nomem(error, size);
+	}
+	if (strcmp(method, "status") != 0) {
+		hand_over();
+		snprintf(asked, sizeof(asked), "%s %s", method, arguments);
+		hand_over();
+	}
+	snprintf(text, size, "{\"call\":%d,\"pad\":\"%*s\"}", n, (int)(size - 64), "");
+	*ret_text = text;
+	return 0;
+}
+
+static void start(const char *const *options)
+{
+	const struct drip_service_ops *ops;
+
+	status_bytes = 0;
+	asked[0] = '\0';
+	h = drip_harness_create(test_argv[1]);
+	drip_harness_set_control(h, on_control, NULL);
+	REQUIRE_OK(drip_harness_open(h, DRIP_KIND_SERVICE, "console", options, &service, &err),
+		   &err);
+	ops = service->component->ops;
+	REQUIRE_OK(ops->start(service->self, &err), &err);
+}
+
+static void stop(void)
+{
+	const struct drip_service_ops *ops = service->component->ops;
+
+	ops->stop(service->self);
+	drip_harness_close(service);
+	drip_harness_destroy(h);
+}
+
+/* `receive_bytes`: of the socket's buffer; 0: the system's. */
+static int connect_to(int receive_bytes)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_port = htons((uint16_t)drip_harness_metric(h, "port")),
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	REQUIRE(fd >= 0);
+	if (receive_bytes != 0) {
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof(receive_bytes));
+	}
+	REQUIRE(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	return fd;
+}
+
+static void send_request(int fd, const char *line, const char *headers)
+{
+	char request[4096];
+	int size = snprintf(request, sizeof(request), "%s HTTP/1.1\r\n%s\r\n", line, headers);
+
+	hand_over();
+	REQUIRE(send(fd, request, (size_t)size, MSG_NOSIGNAL) == size);
+}
+
+/* To the end of the connection; gives the status, 0 where there is none. */
+static int ask(const char *line, const char *headers)
+{
+	char all[2048];
+	int fd = connect_to(0);
+	ssize_t n;
+
+	snprintf(all, sizeof(all), "Connection: close\r\n%s", headers);
+	send_request(fd, line, all);
+	answer_size = 0;
+	while (answer_size + 1 < sizeof(answer) &&
+	       (n = recv(fd, answer + answer_size, sizeof(answer) - 1 - answer_size, 0)) > 0) {
+		answer_size += (size_t)n;
+	}
+	answer[answer_size] = '\0';
+	close(fd);
+	hand_over();
+	return strncmp(answer, "HTTP/1.1 ", 9) == 0 ? (int)strtol(answer + 9, NULL, 10) : 0;
+}
+
+static int open_stream(int receive_bytes)
+{
+	int fd = connect_to(receive_bytes);
+
+	send_request(fd, "GET /api/v1/events", HOST);
+	return fd;
+}
+
+/* Reads until `text` has come; false: the connection ended before. */
+static bool read_until(int fd, const char *text)
+{
+	static char window[262144];
+	size_t size = 0;
+	ssize_t n;
+
+	while ((n = recv(fd, window + size, sizeof(window) - 1 - size, 0)) > 0) {
+		size += (size_t)n;
+		window[size] = '\0';
+		if (strstr(window, text) != NULL) {
+			return true;
+		}
+		if (size > sizeof(window) / 2) {
+			memmove(window, window + size - 1024, 1024);
+			size = 1024;
+		}
+	}
+	return false;
+}
+
+static void read_to_end(int fd)
+{
+	char block[65536];
+
+	while (recv(fd, block, sizeof(block), 0) > 0) {
+	}
+}
+
+static const char *etag_of(const char *text)
+{
+	static char etag[64];
+	const char *at = strstr(text, "ETag: ");
+
+	REQUIRE(at != NULL);
+	snprintf(etag, sizeof(etag), "%.*s", (int)strcspn(at + 6, "\r"), at + 6);
+	return etag;
+}
+
+TEST(serves_its_files)
+{
+	static const char *const urls[] = {"/",
+					   "/style.css",
+					   "/app/main.js",
+					   "/icon.svg",
+					   "/lib/uplot.js",
+					   "/lib/preact.js",
+					   "/lib/dagre.js"};
+	char line[64], headers[256];
+
+	start(DRIP_OPTIONS("listen", "127.0.0.1:0"));
+	for (size_t i = 0; i < DRIP_COUNT(urls); i++) {
+		snprintf(line, sizeof(line), "GET %s", urls[i]);
+		CHECK_EQ_INT(ask(line, GZIP), 200);
+		CHECK_CONTAINS(answer, "Content-Encoding: gzip");
+		CHECK_CONTAINS(answer, "Cache-Control: no-cache");
+		CHECK_CONTAINS(answer, "Content-Security-Policy: default-src 'self';");
+		CHECK_CONTAINS(answer, "X-Content-Type-Options: nosniff");
+		snprintf(headers, sizeof(headers), GZIP "If-None-Match: %s\r\n", etag_of(answer));
+		CHECK_EQ_INT(ask(line, headers), 304);
+	}
+	CHECK_EQ_INT(ask("GET /", GZIP), 200);
+	CHECK_CONTAINS(answer, "Content-Type: text/html; charset=utf-8");
+	CHECK_EQ_INT(ask("GET /", HOST), 406);
+	CHECK_CONTAINS(answer, "console.no_gzip");
+	CHECK_EQ_INT(ask("GET /../console.c", GZIP), 404);
+	CHECK_EQ_INT(ask("POST /", GZIP "Content-Type: application/json\r\nContent-Length: 0\r\n"),
+		     404);
+	CHECK_EQ_INT(ask("GET /", "Accept-Encoding: gzip\r\nHost: evil.example\r\n"), 403);
+	stop();
+}
+
+TEST(passes_methods_on)
+{
+	start(DRIP_OPTIONS("listen", "127.0.0.1:0"));
+	CHECK_EQ_INT(ask("GET /api/v1/metrics", HOST), 200);
+	CHECK_EQ_STR(asked, "metrics {}");
+	CHECK_EQ_INT(ask("GET /api/v1/lineage?table=t&format=dot", HOST), 200);
+	CHECK_EQ_STR(asked, "lineage {\"table\":\"t\",\"format\":\"dot\"}");
+	CHECK_EQ_INT(ask("POST /api/v1/pipelines/p/pause",
+			 HOST "Content-Length: 0\r\nContent-Type: application/json\r\n"),
+		     200);
+	CHECK_EQ_STR(asked, "pause {\"pipeline\":\"p\"}");
+	CHECK_EQ_INT(ask("GET /api/v1/nothing", HOST), 404);
+	stop();
+}
+
+TEST(keeps_data_behind_the_token)
+{
+	start(DRIP_OPTIONS("listen", "127.0.0.1:0", "token", "0123456789abcdef"));
+	CHECK_EQ_INT(ask("GET /", GZIP), 200);
+	CHECK_EQ_INT(ask("GET /app/main.js", GZIP), 200);
+	CHECK_EQ_INT(ask("GET /api/v1/status", HOST), 401);
+	CHECK_EQ_INT(ask("GET /api/v1/events", HOST), 401);
+	CHECK_EQ_INT(ask("GET /api/v1/status", HOST "Authorization: Bearer 0123456789abcdef\r\n"),
+		     200);
+	stop();
+}
+
+TEST(streams_the_status)
+{
+	int fd;
+
+	start(DRIP_OPTIONS("listen", "127.0.0.1:0"));
+	fd = open_stream(0);
+	CHECK(read_until(fd, "Content-Type: text/event-stream"));
+	CHECK(read_until(fd, "event: status\ndata: {\"call\":"));
+	CHECK(read_until(fd, "event: status\ndata: {\"call\":")); /* and goes on */
+	close(fd);
+	stop();
+}
+
+/* All streams get events, one more is refused, and they end with the service. */
+TEST(bounds_streams_and_ends_them)
+{
+	int fds[STREAMS_MAX];
+
+	start(DRIP_OPTIONS("listen", "127.0.0.1:0"));
+	for (int i = 0; i < STREAMS_MAX; i++) {
+		fds[i] = open_stream(0);
+		CHECK(read_until(fds[i], "data: "));
+	}
+	CHECK_EQ_INT(ask("GET /api/v1/events", HOST), 503);
+	CHECK_CONTAINS(answer, "http.too_many_streams");
+	CHECK_EQ_INT(ask("GET /api/v1/status", HOST), 200);
+	stop();
+	for (int i = 0; i < STREAMS_MAX; i++) {
+		read_to_end(fds[i]);
+		close(fds[i]);
+	}
+}
+
+/* A page that reads nothing holds up neither the others nor the end. */
+TEST(leaves_slow_readers_behind)
+{
+	int slow[4], fast;
+
+	start(DRIP_OPTIONS("listen", "127.0.0.1:0"));
+	__atomic_store_n(&status_bytes, (size_t)4 << 20, __ATOMIC_RELEASE);
+	for (size_t i = 0; i < DRIP_COUNT(slow); i++) {
+		slow[i] = open_stream(4096);
+	}
+	fast = open_stream(0);
+	for (int i = 0; i < 3; i++) {
+		CHECK(read_until(fast, "\"}\n\n"));
+	}
+	close(slow[0]); /* in the middle of an event */
+	CHECK(read_until(fast, "\"}\n\n"));
+	CHECK_EQ_INT(ask("GET /style.css", GZIP), 200);
+	stop();
+	read_to_end(fast);
+	close(fast);
+	for (size_t i = 1; i < DRIP_COUNT(slow); i++) {
+		close(slow[i]);
+	}
+}
+
+/* Streams that come and go while the service stops. */
+TEST(stops_while_streams_begin)
+{
+	for (int round = 0; round < 20; round++) {
+		int fds[8];
+
+		start(DRIP_OPTIONS("listen", "127.0.0.1:0"));
+		for (size_t i = 0; i < DRIP_COUNT(fds); i++) {
+			fds[i] = open_stream(0);
+			if (i % 3 == 2) {
+				close(fds[i]);
+				fds[i] = -1;
+			}
+		}
+		stop();
+		for (size_t i = 0; i < DRIP_COUNT(fds); i++) {
+			if (fds[i] >= 0) {
+				read_to_end(fds[i]);
+				close(fds[i]);
+			}
+		}
+	}
+}
+
+TEST(refuses_what_admin_refuses)
+{
+	h = drip_harness_create(test_argv[1]);
+	CHECK_EQ_INT(drip_harness_open(h, DRIP_KIND_SERVICE, "console",
+				       DRIP_OPTIONS("listen", "0.0.0.0:0"), &service, &err),
+		     -EINVAL);
+	CHECK(strstr(drip_harness_findings(h), "http.remote_refused") != NULL ||
+	      strcmp(err.code, "http.remote_refused") == 0);
+	drip_harness_destroy(h);
+}
+
+TEST_MAIN()

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// The frame of the page: routes by the URL's hash, navigation, the token, the theme, and what a
+// screen reader is told.
+import { html, render, useEffect, useRef, useState } from '../lib/preact.js';
+import { connect, unlock } from './api.js';
+import { Overview } from './overview.js';
+import { duration, useLive } from './ui.js';
+
+const PAGES = [
+	['', 'Overview', Overview],
+];
+
+const LINKS = {
+	connecting: 'connecting', live: 'live', polling: 'polling: no stream', offline: 'not connected', locked: 'locked',
+};
+
+function route() {
+	const parts = location.hash.replace(/^#\/?/, '').split('/').map((part) => {
+		try {
+			return decodeURIComponent(part);
+		} catch {
+			return part;
+		}
+	});
+	return { page: parts[0], parts: parts.slice(1) };
+}
+
+function useRoute() {
+	const [now, setNow] = useState(route());
+	useEffect(() => {
+		const change = () => setNow(route());
+		addEventListener('hashchange', change);
+		return () => removeEventListener('hashchange', change);
+	}, []);
+	return now;
+}
+
+// "light" or "dark": what was chosen, or what the system wants.
+function useTheme() {
+	const dark = matchMedia('(prefers-color-scheme: dark)');
+	const [chosen, setChosen] = useState(localStorage.getItem('theme'));
+	const [system, setSystem] = useState(dark.matches ? 'dark' : 'light');
+	const theme = chosen || system;
+	useEffect(() => {
+		const change = () => setSystem(dark.matches ? 'dark' : 'light');
+		dark.addEventListener('change', change);
+		return () => dark.removeEventListener('change', change);
+	}, []);
+	document.documentElement.dataset.theme = theme;
+	return [theme, () => {
+		const next = theme === 'dark' ? 'light' : 'dark';
+		localStorage.setItem('theme', next);
+		setChosen(next);
+	}];
+}
+
+// Says changes of state, each once.
+function Announcer({ live }) {
+	const before = useRef({});
+	const [text, setText] = useState('');
+	useEffect(() => {
+		const now = { link: live.link };
+		for (const p of (live.status && live.status.pipelines) || []) {
+			now[`pipeline ${p.name}`] = p.state;
+		}
+		const changed = Object.keys(now).filter((k) => before.current[k] !== undefined && before.current[k] !== now[k]);
+		if (changed.length !== 0) {
+			setText(changed.map((k) => (k === 'link' ? `Connection: ${LINKS[now.link]}` : `${k} is ${now[k]}`)).join('. '));
+		}
+		before.current = now;
+	});
+	return html`<div class="hidden" role="status" aria-live="polite">${text}</div>`;
+}
+
+function Gate() {
+	const [token, setToken] = useState('');
+	const tried = sessionStorage.getItem('token') !== null;
+	return html`<main class="gate" id="main"><div class="panel">
+		<h1>Dripline</h1>
+		<form onSubmit=${(event) => { event.preventDefault(); unlock(token); }}>
+			<p>This console asks for its token: the option <code>token</code> of the service.</p>
+			${tried ? html`<p class="error" role="alert">The token is wrong.</p>` : null}
+			<label>Token<input type="password" autocomplete="off" required value=${token} onInput=${(event) => setToken(event.target.value)} /></label>
+			<button class="main">Continue</button>
+			<p class="small muted">It is kept for this tab only.</p>
+		</form>
+	</div></main>`;
+}
+
+function Navigation({ page, live, theme, turnTheme }) {
+	return html`<header class="side">
+		<div class="brand"><img src="icon.svg" alt="" />Dripline</div>
+		<nav aria-label="Pages"><ul>${PAGES.map(([name, title]) => html`<li key=${name}>
+			<a href=${`#/${name}`} aria-current=${name === page ? 'page' : undefined}>${title}</a></li>`)}</ul></nav>
+		<div class="foot">
+			<span class=${`link ${live.link}`}>${LINKS[live.link]}</span>
+			<button onClick=${turnTheme}>${theme === 'dark' ? 'Light' : 'Dark'} colours</button>
+			${live.status ? html`<span>version ${live.status.version}, up ${duration(live.status.uptime_seconds)}</span>` : null}
+			<a href="licenses.txt">Licences</a>
+		</div>
+	</header>`;
+}
+
+function App() {
+	const live = useLive();
+	const { page, parts } = useRoute();
+	const [theme, turnTheme] = useTheme();
+	const main = useRef();
+	const here = `${page}/${parts.join('/')}`;
+	const first = useRef(here);
+	const [name, title, Page] = PAGES.find(([known]) => known === page) || PAGES.find(([known]) => known === (page === 'pipeline' ? 'pipeline' : '')) || PAGES[0];
+	useEffect(() => {
+		document.title = `${parts[0] ? `${parts[0]} – ` : ''}${title} – Dripline`;
+		if (first.current !== here) {
+			first.current = null;
+			const heading = main.current && main.current.querySelector('h1');
+			if (heading) {
+				heading.focus();
+			}
+			scrollTo(0, 0);
+		}
+	}, [here]);
+	if (live.link === 'locked') {
+		return html`<${Gate} />`;
+	}
+	return html`
+		<a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); main.current.querySelector('h1').focus(); }}>Skip to the content</a>
+		<${Announcer} live=${live} />
+		<div class="frame">
+			<${Navigation} page=${name} live=${live} theme=${theme} turnTheme=${turnTheme} />
+			<main id="main" ref=${main}><${Page} key=${name} parts=${parts} theme=${theme} /></main>
+		</div>`;
+}
+
+render(html`<${App} />`, document.getElementById('app'));
+connect();

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+// What pages are made of: numbers as people read them, badges, tables, dialogs, fetched data.
+import { html, useEffect, useRef, useState } from '../lib/preact.js';
+import { get, live, subscribe } from './api.js';
+
+// ---- text
+
+export function count(n) {
+	if (n === null || n === undefined) {
+		return '–';
+	}
+	return Math.abs(n) < 1e5 ? Math.round(n).toLocaleString('en') : compact(n);
+}
+
+function compact(n) {
+	const unit = [[1e12, 'T'], [1e9, 'G'], [1e6, 'M'], [1e3, 'k']].find(([size]) => Math.abs(n) >= size);
+	return unit ? `${(n / unit[0]).toPrecision(3)} ${unit[1]}` : n.toPrecision(3);
+}
+
+export function perSecond(n) {
+	if (n === null || n === undefined) {
+		return '–';
+	}
+	return n === 0 ? '0' : n < 10 ? n.toFixed(1) : count(n);
+}
+
+export function bytes(n) {
+	if (n === null || n === undefined) {
+		return '–';
+	}
+	const unit = [[2 ** 30, 'GiB'], [2 ** 20, 'MiB'], [2 ** 10, 'KiB']].find(([size]) => n >= size);
+	return unit ? `${(n / unit[0]).toPrecision(3)} ${unit[1]}` : `${n} B`;
+}
+
+export function duration(s) {
+	if (s === null || s === undefined || Number.isNaN(s)) {
+		return '–';
+	}
+	if (s < 1) {
+		return `${Math.max(0, Math.round(s * 1000))} ms`;
+	}
+	if (s < 60) {
+		return `${s < 10 ? s.toFixed(1) : Math.round(s)} s`;
+	}
+	if (s < 3600) {
+		return `${Math.floor(s / 60)} min ${Math.round(s % 60)} s`;
+	}
+	return s < 172800 ? `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min` : `${Math.floor(s / 86400)} days`;
+}
+
+export function time(text) {
+	const date = new Date(text);
+	return Number.isNaN(date.getTime()) ? '–' : date.toLocaleString(undefined, { dateStyle: 'short', timeStyle: 'medium' });
+}
+
+// ---- state
+
+export function useLive() {
+	const [, turn] = useState(0);
+	useEffect(() => subscribe(() => turn((n) => n + 1)), []);
+	return live;
+}
+
+// {data, error, reload}: fetched now, again where the arguments change, and each `seconds`.
+export function useData(path, query, seconds, read = get) {
+	const [state, setState] = useState({});
+	const [turn, setTurn] = useState(0);
+	const key = path + JSON.stringify(query || {});
+	useEffect(() => {
+		const abort = new AbortController();
+		let timer;
+		const run = async () => {
+			try {
+				const data = await read(path, query, abort.signal);
+				setState({ key, data });
+			} catch (error) {
+				if (error.name === 'AbortError') {
+					return;
+				}
+				setState((old) => ({ key, error, data: old.key === key ? old.data : undefined }));
+				if (error.absent) {
+					return;
+				}
+			}
+			if (seconds) {
+				timer = setTimeout(run, seconds * 1000);
+			}
+		};
+		run();
+		return () => {
+			abort.abort();
+			clearTimeout(timer);
+		};
+	}, [key, turn]);
+	const current = state.key === key ? state : {};
+	return { ...current, reload: () => setTurn((n) => n + 1) };
+}
+
+// ---- parts
+
+const TONES = {
+	running: 'ok', finished: 'ok', succeeded: 'ok', waiting: 'info', starting: 'info', draining: 'info',
+	paused: 'warn', retrying: 'warn', stopped: 'warn', failed: 'bad',
+};
+
+export function State({ state }) {
+	return html`<span class=${`badge ${TONES[state] || ''}`}>${state}</span>`;
+}
+
+const CLASSES = { public: 'ok', internal: 'info', confidential: 'warn', restricted: 'bad' };
+
+export function Class({ name }) {
+	return html`<span class=${`badge ${CLASSES[name] || ''}`}>${name}</span>`;
+}
+
+export function Problem({ error }) {
+	return html`<div class="error" role="alert">
+		<p><strong>${error.message}</strong>${error.code ? html` <code>[${error.code}]</code>` : null}</p>
+		${error.place ? html`<p class="small">At <code>${error.place}</code></p>` : null}
+		${error.hint ? html`<p class="small">${error.hint}</p>` : null}
+	</div>`;
+}
+
+// What stands in for data that is not there: why, in one sentence.
+export function Absent({ of, what }) {
+	if (of.error && of.error.absent) {
+		return html`<p class="note-box">This daemon does not offer ${what} yet.</p>`;
+	}
+	if (of.error) {
+		return html`<${Problem} error=${of.error} />`;
+	}
+	return html`<p class="muted" role="status">Loading …</p>`;
+}
+
+export function Strip({ items, label }) {
+	return html`<dl class="strip" aria-label=${label}>
+		${items.map(([name, value, tone, note]) => html`<div key=${name}>
+			<dt>${name}</dt><dd class=${tone || ''}>${value}${note ? html`<span class="note">${note}</span>` : null}</dd>
+		</div>`)}
+	</dl>`;
+}
+
+// columns: [{name, cell(row), number, head, wide}]; the column with `head` names its row. Links of the
+// head column are one stop of the Tab key: the arrow keys go from row to row.
+export function Table({ caption, columns, rows, keyOf, empty }) {
+	const body = useRef();
+	const [active, setActive] = useState(0);
+	const links = () => [...body.current.querySelectorAll('th[scope=row] a')];
+	useEffect(() => {
+		links().forEach((a, i) => a.setAttribute('tabindex', i === Math.min(active, rows.length - 1) ? '0' : '-1'));
+	});
+	const onKey = (event) => {
+		const all = links();
+		const at = all.indexOf(document.activeElement);
+		const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: all.length - 1 }[event.key];
+		if (at >= 0 && to !== undefined) {
+			event.preventDefault();
+			const next = Math.max(0, Math.min(all.length - 1, to));
+			setActive(next);
+			all[next].focus();
+		}
+	};
+	if (rows.length === 0) {
+		return html`<p class="muted">${empty || 'None.'}</p>`;
+	}
+	return html`<div class="scroll" tabindex="-1"><table>
+		<caption class="hidden">${caption}</caption>
+		<thead><tr>${columns.map((c) => html`<th scope="col" class=${c.number ? 'number' : ''}>${c.name}</th>`)}</tr></thead>
+		<tbody ref=${body} onKeyDown=${onKey}>
+			${rows.map((row) => html`<tr key=${keyOf ? keyOf(row) : undefined}>
+				${columns.map((c) => (c.head
+					? html`<th scope="row">${c.cell(row)}</th>`
+					: html`<td class=${`${c.number ? 'number' : ''}${c.wide ? ' wide' : ''}`}>${c.cell(row)}</td>`))}
+			</tr>`)}
+		</tbody>
+	</table></div>`;
+}
+
+export function Spark({ values, label }) {
+	const known = values.map((v) => v || 0);
+	const max = Math.max(1e-9, ...known);
+	const points = known.map((v, i) => `${(i / Math.max(1, known.length - 1)) * 96},${20 - (v / max) * 18}`).join(' ');
+	return html`<svg class="spark" viewBox="0 0 96 22" preserveAspectRatio="none" role="img" aria-label=${label}><polyline points=${points} /></svg>`;
+}
+
+// Asks before something is done; the browser keeps the focus in it and gives it back.
+export function Confirm({ title, text, action, onDone }) {
+	const dialog = useRef();
+	useEffect(() => {
+		dialog.current.showModal();
+	}, []);
+	return html`<dialog ref=${dialog} aria-labelledby="confirm-title" onClose=${() => onDone(dialog.current.returnValue === 'yes')}>
+		<form method="dialog" onSubmit=${(e) => { e.preventDefault(); dialog.current.close(e.submitter ? e.submitter.value : ''); }}>
+			<h2 id="confirm-title">${title}</h2>
+			<p>${text}</p>
+			<div class="row"><button class="main" value="yes">${action}</button><button value="">Cancel</button></div>
+		</form>
+	</dialog>`;
+}
+
+export function pipelineLink(name) {
+	return `#/pipeline/${encodeURIComponent(name)}`;
+}
+
+export function datasetLink(name, column) {
+	return `#/lineage/${encodeURIComponent(name)}${column ? `/${encodeURIComponent(column)}` : ''}`;
+}

@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The page of the service console in a headless Chromium, against a real daemon: test_page.py
+DRIPLINE CHROMIUM PICTURES. Output is TAP; screenshots go to the folder PICTURES."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import urllib.request
+
+from browser import HANG_S, Browser
+
+DRIPLINE, CHROMIUM, PICTURES = sys.argv[1:4]
+TOKEN = "0123456789abcdef-console"
+
+COMMON = """
+settings: {state: %(dir)s/state}
+services:
+  console: {plugin: console, listen: "127.0.0.1:%(port)d"}
+"""
+
+ORDERS = """
+include: [common.yaml]
+pipeline: orders
+commit: {interval: 100ms}
+source:
+  plugin: generate
+  table: orders
+  rows: 0
+  rate: 5000
+  columns:
+    - {name: id, kind: sequence, key: true}
+    - {name: amount, kind: decimal, type: "decimal(10,2)", min: 1, max: 40}
+sinks:
+  - {id: hole, plugin: blackhole}
+"""
+
+tests = 0
+failures = 0
+
+
+def check(name, good, why=""):
+    global tests, failures
+    tests += 1
+    failures += not good
+    print("%sok %d - %s" % ("" if good else "not ", tests, name), flush=True)
+    if not good:
+        for line in str(why).splitlines()[:12]:
+            print("# " + line[:300], flush=True)
+
+
+class Daemon:
+    def __init__(self, folder, files):
+        self.folder = folder
+        os.mkdir(os.path.join(folder, "conf"))
+        for name, text in files.items():
+            with open(os.path.join(folder, "conf", name), "w", encoding="utf-8") as file:
+                file.write(text)
+        self.start()
+
+    def start(self):
+        self.log = []
+        self.port = 0
+        self.told = threading.Event()
+        self.process = subprocess.Popen([DRIPLINE, "daemon", os.path.join(self.folder, "conf")], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.reader = threading.Thread(target=self.read_log)
+        self.reader.start()
+        self.told.wait(HANG_S)
+        if self.port == 0:
+            raise RuntimeError("the daemon did not start:\n" + "".join(self.log))
+
+    def read_log(self):
+        """It says in its log where it listens."""
+        for line in self.process.stderr:
+            self.log = self.log[-99:] + [line]
+            if "listening at" in line and self.port == 0:
+                self.port = int(line.split("port ")[1].split('"')[0])
+                self.told.set()
+        self.told.set()
+
+    def status(self):
+        with urllib.request.urlopen("http://127.0.0.1:%d/api/v1/status" % self.port, timeout=HANG_S) as answer:
+            return json.load(answer)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(HANG_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.reader.join()
+
+
+def text_of(browser, selector="main"):
+    return browser.evaluate("document.querySelector(%s).innerText" % json.dumps(selector))
+
+
+def test_overview(browser, daemon):
+    browser.open("http://127.0.0.1:%d/" % daemon.port)
+    browser.wait("document.querySelector('.link.live')", "the stream")
+    browser.wait("document.querySelector('h1').innerText === 'Overview'")
+    rows = "Number([...document.querySelectorAll('tbody tr td')][6].innerText.replace(/[^0-9]/g, ''))"
+    browser.wait("%s > 0" % rows, "rows of the pipeline")
+    before = browser.evaluate(rows)
+    browser.wait("%s !== %s" % (rows, before), "live numbers")
+    check("the overview shows live numbers", True)
+    browser.wait("[...document.querySelectorAll('.strip dd')][1].innerText.match(/[1-9]/)", "a rate")
+    check("the overview shows a rate", True)
+    check("the overview names its pipeline and its state",
+          "orders" in text_of(browser) and "running" in text_of(browser), text_of(browser))
+    browser.wait("document.querySelector('.chart canvas')", "the chart")
+    check("the overview draws a chart", True)
+
+
+def pictures(browser, name):
+    for scheme in ("light", "dark"):
+        browser.colours(scheme)
+        browser.wait("document.documentElement.dataset.theme === '%s'" % scheme)
+        browser.screenshot(os.path.join(PICTURES, "%s-%s.png" % (name, scheme)))
+    browser.colours("light")
+
+
+def main():
+    os.makedirs(PICTURES, exist_ok=True)
+    folder = tempfile.mkdtemp(prefix="drip-console.")
+    daemon = browser = None
+    try:
+        daemon = Daemon(folder, {"common.yaml": COMMON % {"dir": folder, "port": 0}, "orders.yaml": ORDERS})
+        browser = Browser(CHROMIUM)
+        browser.size(1280, 900)
+        test_overview(browser, daemon)
+        pictures(browser, "overview")
+        check("the browser has nothing to complain of", not browser.complaints(), "\n".join(browser.complaints()))
+    except (TimeoutError, RuntimeError, EOFError) as error:
+        check("the test goes to its end", False, error)
+        if daemon is not None:
+            print("# " + "# ".join(daemon.log[-15:]))
+    finally:
+        if browser is not None:
+            browser.close()
+        if daemon is not None:
+            daemon.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    print("1..%d" % tests)
+    return failures != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
