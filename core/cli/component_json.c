@@ -35,7 +35,10 @@ static void option_json(const struct drip_option *o, struct drip_json *j)
 		drip_json_key(j, "values");
 		drip_json_begin_array(j);
 		for (const struct drip_enum_value *v = o->values; v->name != NULL; v++) {
-			drip_json_string(j, v->name);
+			drip_json_begin_object(j);
+			drip_json_put_string(j, "name", v->name);
+			drip_json_put_string(j, "help", v->help);
+			drip_json_end_object(j);
 		}
 		drip_json_end_array(j);
 	}

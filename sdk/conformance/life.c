@@ -29,6 +29,14 @@ static bool check_helps(struct conf *c, const struct drip_option *options, uint3
 			conf_note(c, "the help of option %s is no sentence: %s", o->name, o->help);
 			ok = false;
 		}
+		for (const struct drip_enum_value *v = o->values;
+		     o->type == DRIP_OPTION_ENUM && v->name != NULL; v++) {
+			if (!is_sentence(v->help)) {
+				conf_note(c, "the help of value %s of option %s is no sentence: %s",
+					  v->name, o->name, v->help != NULL ? v->help : "");
+				ok = false;
+			}
+		}
 		if (o->type == DRIP_OPTION_OBJECTS) {
 			ok &= check_helps(c, o->children, o->children_count);
 		}
@@ -52,7 +60,7 @@ void conf_descriptor(struct conf *c)
 	conf_ok(c, is_sentence(c->component->guarantees), "it says what it guarantees");
 	conf_ok(c, c->component->since != NULL, "it says since when it is there");
 	conf_ok(c, check_helps(c, c->component->options, c->component->options_count),
-		"its options have sentences as help");
+		"its options and their values have sentences as help");
 }
 
 /* Opens twice in turn, and twice at once where that is allowed. */

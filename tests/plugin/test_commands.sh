@@ -36,6 +36,7 @@ expect "the list has all kinds" 0 "source      generate" "$dripline" plugins
 expect "a component of a kind" 0 "source/generate: " "$dripline" plugins source/generate
 expect "options with types and defaults" 0 "rows: integer, default 1000000" "$dripline" plugins generate
 expect "JSON of one" 0 '"kind":"source"' "$dripline" plugins generate --format json
+expect "JSON of what an option may be" 0 '"values":[{"name":"delete","help":"Turn it into a DELETE' "$dripline" plugins filter --format json
 expect "JSON of all" 0 '"refused":[' "$dripline" plugins --format json
 expect "a refused plugin is listed with the reason" 0 "died of SIGABRT" "$dripline" plugins --plugin-dir "$work/bad"
 expect "a refused plugin asked for" 3 "plugin.crashed" "$dripline" plugins crash --plugin-dir "$work/bad"
