@@ -48,7 +48,14 @@ static void print_pipeline(const struct drip_json_node *p)
 	       seconds_of(p, "checkpoint_age_seconds", age, sizeof(age)),
 	       drip_json_get_string(p, "position", ""));
 	if (error != NULL) {
-		printf("  last error: %s [%s]\n", drip_json_get_string(error, "message", ""),
+		double checkpoint_age = drip_json_get_double(p, "checkpoint_age_seconds", -1);
+		double error_age = drip_json_get_double(p, "last_error_age_seconds", -1);
+
+		printf("  last error, %s ago%s: %s [%s]\n",
+		       seconds_of(p, "last_error_age_seconds", age, sizeof(age)),
+		       checkpoint_age >= 0 && checkpoint_age < error_age ? " and with commits since"
+									 : "",
+		       drip_json_get_string(error, "message", ""),
 		       drip_json_get_string(error, "code", ""));
 	}
 }

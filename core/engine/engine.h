@@ -46,7 +46,8 @@ struct drip_pipeline_stats {
 					      committed; 0 when caught up */
 	bool caught_up;
 	char position[160];
-	struct drip_error last_error;    /* rc 0: none */
+	struct drip_error last_error; /* rc 0: none */
+	int64_t last_error_age_us;
 	struct drip_stage_stats *stages; /* (gives) */
 	uint32_t stages_count;
 	int64_t rows_in, rows_out, rows_filtered, rows_dead, rows_in_flight;

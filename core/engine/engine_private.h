@@ -238,6 +238,7 @@ struct drip_run {
 	int64_t deadline_us; /* monotonic; of draining, 0: none */
 	enum drip_pipeline_state state;
 	struct drip_error error; /* why the attempt, or the run, failed */
+	int64_t error_us;        /* when, by the monotonic clock */
 	int32_t failed_stage;
 	struct drip_commit *commit; /* NULL between attempts */
 	bool caught_up;
@@ -407,6 +408,7 @@ struct drip_pipeline {
 	uint32_t held; /* its checkpoint is being changed: it may not go on */
 	enum drip_pipeline_state state, reported; /* state: while there is no run */
 	struct drip_error error;                  /* the last one */
+	int64_t error_us;                         /* when, by the monotonic clock */
 	struct drip_cron *cron;                   /* NULL: streaming */
 	int64_t due_us;         /* wall clock; INT64_MAX: none, or not known yet */
 	struct replay *replays; /* while there is no run: for the next one; loop thread */

@@ -67,6 +67,12 @@ static void schedule_known(struct drip_engine *engine, void *data)
 	drip_engine_wake(engine);
 }
 
+static void set_error(struct drip_pipeline *p, const struct drip_error *err, int64_t when_us)
+{
+	p->error = *err;
+	p->error_us = when_us;
+}
+
 static void plan_schedule(struct drip_engine *engine, struct drip_pipeline *p)
 {
 	const struct drip_pipeline_spec *spec = p->edition->spec;
@@ -81,7 +87,7 @@ static void plan_schedule(struct drip_engine *engine, struct drip_pipeline *p)
 	}
 	if (drip_cron_parse(spec->cron, spec->timezone, &p->cron, &err) < 0) {
 		p->state = DRIP_PIPELINE_FAILED;
-		p->error = err;
+		set_error(p, &err, drip_mono_us());
 		p->ran = true;
 		return;
 	}
@@ -281,7 +287,7 @@ static struct drip_run *start_run(struct drip_engine *engine, struct drip_pipeli
 		drip_pipeline_refuse_replays(engine, p, &err);
 		drip_run_destroy(run);
 		p->state = replay_only ? p->state : DRIP_PIPELINE_FAILED;
-		p->error = err;
+		set_error(p, &err, drip_mono_us());
 		drip_logger_event(DRIP_LOG_ERROR, p->name, "", &err, "could not start");
 		return NULL;
 	}
@@ -295,7 +301,9 @@ static void take_in(struct drip_engine *engine, struct drip_pipeline *p, struct 
 	if (!run->replay_only ||
 	    run->abandoned) { /* whether a replay succeeds says nothing of it */
 		p->state = run->state;
-		p->error = run->error.rc != 0 ? run->error : p->error;
+		if (run->error.rc != 0) {
+			set_error(p, &run->error, run->error_us);
+		}
 	}
 	if (run->abandoned) {
 		run->next = engine->abandoned;
@@ -318,7 +326,7 @@ static void take_in_upcoming(struct drip_engine *engine, struct drip_pipeline *p
 		drip_edition_unref(p->edition);
 		p->edition = drip_edition_ref(p->current->edition);
 		pthread_join(run->thread, NULL);
-		p->error = run->error;
+		set_error(p, &run->error, run->error_us);
 		drip_run_destroy(run);
 		return;
 	}
@@ -514,6 +522,7 @@ bool drip_pipeline_step(struct drip_engine *engine, struct drip_pipeline *p)
 void drip_pipeline_abandon(struct drip_engine *engine, struct drip_pipeline *p)
 {
 	struct drip_run *runs[] = {p->current, p->upcoming};
+	struct drip_error err = DRIP_ERROR_INIT;
 
 	pthread_mutex_lock(&engine->lock);
 	for (size_t i = 0; i < 2; i++) {
@@ -525,7 +534,8 @@ void drip_pipeline_abandon(struct drip_engine *engine, struct drip_pipeline *p)
 	}
 	p->current = p->upcoming = NULL;
 	p->state = DRIP_PIPELINE_FAILED;
-	drip_error_set(&p->error, -ETIMEDOUT, "engine.stuck",
+	drip_error_set(&err, -ETIMEDOUT, "engine.stuck",
 		       "an operation of a component does not return");
+	set_error(p, &err, drip_mono_us());
 	pthread_mutex_unlock(&engine->lock);
 }

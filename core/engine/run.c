@@ -100,6 +100,7 @@ void drip_run_fail(struct drip_run *run, int32_t stage, const struct drip_error 
 				       "stage \"%s\" failed without saying why",
 				       stage >= 0 ? run->spec->stages[stage].id : "");
 		}
+		run->error_us = drip_mono_us();
 		run->failed_stage = stage;
 		if (run->commit != NULL) {
 			drip_commit_fail(run->commit);

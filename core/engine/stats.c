@@ -122,6 +122,7 @@ static void fill_run(const struct drip_run *run, struct drip_pipeline_stats *ret
 	}
 	if (run->error.rc != 0 && !run->rewind) {
 		ret->last_error = run->error;
+		ret->last_error_age_us = now - run->error_us;
 	}
 }
 
@@ -136,6 +137,7 @@ static int fill_pipeline(const struct drip_engine *engine, const struct drip_pip
 	ret->state = drip_pipeline_state(engine, p);
 	ret->checkpoint_age_us = ret->lag_us = -1;
 	ret->last_error = p->error;
+	ret->last_error_age_us = drip_mono_us() - p->error_us;
 	if (ret->name == NULL) {
 		return -ENOMEM;
 	}

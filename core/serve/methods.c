@@ -94,6 +94,7 @@ static void put_pipeline(struct drip_json *j, const struct drip_pipeline_stats *
 	if (p->last_error.rc != 0) {
 		drip_json_key(j, "last_error");
 		drip_json_error(j, &p->last_error);
+		put_seconds_or_null(j, "last_error_age_seconds", p->last_error_age_us);
 	}
 	drip_json_key(j, "stages");
 	drip_json_begin_array(j);

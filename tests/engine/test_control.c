@@ -325,14 +325,17 @@ static bool opened_thrice(struct bench *b, void *data)
 TEST(reload_rolls_back)
 {
 	struct stream t;
+	int64_t before;
 
 	stream_start(&t, 390000, 2000);
 	bench_until(&t.b, committed, &t);
+	before = drip_clock_wall_us();
 	t.s.open_fails = true;
 	bench_apply(&t.b, stream_doc(&t, 2));
 	bench_until(&t.b, opened_thrice, &t);
 	CHECK_EQ_INT(bench_state(&t.b, "p"), DRIP_PIPELINE_RUNNING);
 	CHECK_EQ_STR(bench_stats(&t.b, "p").last_error.code, "fake.open");
+	CHECK(bench_stats(&t.b, "p").last_error_age_us <= drip_clock_wall_us() - before);
 	fake_source_allow(&t.s, 3000);
 	bench_until(&t.b, committed, &t);
 	CHECK_EQ_INT(t.s.starts, 1); /* the old run has never stopped */
