@@ -181,6 +181,13 @@ static int compare(const struct drip_finding *a, const struct drip_finding *b)
 	return rc;
 }
 
+static void discard(struct drip_findings *f, struct drip_finding *item)
+{
+	f->errors -= item->severity == DRIP_SEVERITY_ERROR;
+	f->warnings -= item->severity == DRIP_SEVERITY_WARNING;
+	finding_finish(item);
+}
+
 /* Drops what stands twice: a file that two documents include has its problems once. */
 static void drop_doubles(struct drip_findings *f)
 {
@@ -196,9 +203,26 @@ static void drop_doubles(struct drip_findings *f)
 			f->items[kept++] = *item;
 			continue;
 		}
-		f->errors -= item->severity == DRIP_SEVERITY_ERROR;
-		f->warnings -= item->severity == DRIP_SEVERITY_WARNING;
-		finding_finish(item);
+		discard(f, item);
+	}
+	f->count = kept;
+}
+
+void drip_findings_drop(struct drip_findings *f, bool (*drop)(const struct drip_findings *f,
+							      const struct drip_finding *item))
+{
+	bool out[DRIP_FINDINGS_MAX];
+	size_t kept = 0;
+
+	for (size_t i = 0; i < f->count; i++) {
+		out[i] = drop(f, &f->items[i]);
+	}
+	for (size_t i = 0; i < f->count; i++) {
+		if (out[i]) {
+			discard(f, &f->items[i]);
+		} else {
+			f->items[kept++] = f->items[i];
+		}
 	}
 	f->count = kept;
 }

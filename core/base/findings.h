@@ -39,6 +39,9 @@ void drip_findings_add(struct drip_findings *f, enum drip_severity severity,
 /* An error as a finding; its own place wins over `place` (may be NULL). */
 void drip_findings_add_error(struct drip_findings *f, enum drip_severity severity,
 			     const struct drip_place *place, const struct drip_error *err);
+/* Drops those of which `drop` is true. */
+void drip_findings_drop(struct drip_findings *f, bool (*drop)(const struct drip_findings *f,
+							      const struct drip_finding *item));
 /* By file, line, column; stable. Findings that are the same in every word are kept once. */
 void drip_findings_sort(struct drip_findings *f);
 /* "file:line:column: error: message [code]", then "  hint: ..." ; or one JSON document. */

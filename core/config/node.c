@@ -35,7 +35,7 @@ struct drip_node *drip_node_get(const struct drip_node *map, const char *key)
 /* Recursion ends: a tree is DRIP_YAML_DEPTH_MAX levels deep at most. */
 bool drip_node_is_broken(const struct drip_node *node)
 {
-	bool broken = node->kind == DRIP_NODE_SCALAR && node->broken;
+	bool broken = node->broken;
 
 	for (size_t i = 0; node->kind == DRIP_NODE_SEQUENCE && i < node->count && !broken; i++) {
 		broken = drip_node_is_broken(node->items[i]);

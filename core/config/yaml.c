@@ -41,6 +41,7 @@ struct parser {
 	size_t anchors_count, anchors_capacity;
 	size_t nodes; /* made, and added by merges */
 	size_t documents;
+	bool incomplete; /* the root's */
 	struct drip_node *root;
 };
 
@@ -185,6 +186,21 @@ static int on_scalar(struct parser *p, const yaml_event_t *event)
 	return rc < 0 ? rc : push(p, node);
 }
 
+/* Stands for what an alias should have named. */
+static int push_broken(struct parser *p, const yaml_event_t *event)
+{
+	struct drip_node *node;
+	int rc = make_node(p, DRIP_NODE_SCALAR, event, &node);
+
+	if (rc < 0) {
+		return rc;
+	}
+	node->text = node->raw = "";
+	node->broken = true;
+	p->incomplete = true;
+	return push(p, node);
+}
+
 static int on_alias(struct parser *p, const yaml_event_t *event)
 {
 	struct drip_place place = place_of(p, event->start_mark);
@@ -195,16 +211,17 @@ static int on_alias(struct parser *p, const yaml_event_t *event)
 			continue;
 		}
 		if (p->anchors[i].node->open) {
-			return refuse(p, &place, "config.alias_cycle",
-				      "An alias cannot stand inside the value that it names.",
-				      "an alias refers to the value that it stands in");
+			refuse(p, &place, "config.alias_cycle",
+			       "An alias cannot stand inside the value that it names.",
+			       "an alias refers to the value that it stands in");
+			return push_broken(p, event);
 		}
 		return push(p, p->anchors[i].node);
 	}
 	drip_findings_add(p->findings, DRIP_SEVERITY_ERROR, &place, "config.unknown_anchor",
 			  "Put &NAME before the value that *NAME shall repeat, above the alias.",
 			  "no anchor \"%s\" stands before this alias", name);
-	return -EINVAL;
+	return push_broken(p, event);
 }
 
 static int on_start(struct parser *p, const yaml_event_t *event, enum drip_node_kind kind)
@@ -271,6 +288,7 @@ static int on_end(struct parser *p)
 	if (node->kind == DRIP_NODE_MAP) {
 		rc = drip_yaml_map_fill(p->arena, p->findings, node, children, count / 2,
 					&p->nodes);
+		p->incomplete |= node->broken;
 	} else {
 		node->items = drip_arena_array(p->arena, count, sizeof(*node->items));
 		if (node->items == NULL) {
@@ -289,13 +307,17 @@ static int on_event(struct parser *p, const yaml_event_t *event)
 {
 	struct drip_place place;
 
+	if (p->documents > 1) {
+		return 0; /* of later documents only the syntax counts */
+	}
 	switch (event->type) {
 	case YAML_DOCUMENT_START_EVENT:
-		if (p->documents++ > 0) {
+		if (++p->documents == 2) {
 			place = place_of(p, event->start_mark);
-			return refuse(p, &place, "config.many_documents",
-				      "Put each document into a file of its own.",
-				      "a file holds one YAML document");
+			refuse(p, &place, "config.many_documents",
+			       "Put each document into a file of its own.",
+			       "a file holds one YAML document");
+			p->incomplete = true;
 		}
 		return 0;
 	case YAML_SCALAR_EVENT:
@@ -408,8 +430,11 @@ int drip_yaml_parse(struct drip_arena *arena, const char *file, const void *text
 	yaml_parser_delete(&p.yaml);
 	free(p.pending);
 	free(p.anchors);
-	if (rc < 0) {
+	if (rc < 0 && (rc == -ENOMEM || p.documents < 2)) {
 		return rc;
+	}
+	if (p.root != NULL) {
+		p.root->incomplete = p.incomplete;
 	}
 	*ret_root = p.root;
 	return findings->errors > errors ? -EINVAL : 0;

@@ -30,7 +30,8 @@ struct drip_node {
 	bool plain;        /* scalar without quotes, or tagged !!int, !!float, !!bool */
 	bool null;         /* plain scalar that is empty, ~ or null */
 	bool interpolated; /* `text` holds something from outside; `raw` is what the file says */
-	bool broken;       /* a reference in it could not be replaced: already reported */
+	bool broken;       /* a reference, alias or merge in it goes nowhere: already reported */
+	bool incomplete;   /* of the root: something in the file is broken in its structure */
 	bool visited;      /* private: interpolation has seen it */
 	bool open;         /* private: the parser is inside it */
 	const char *text;  /* scalar */
@@ -48,7 +49,9 @@ struct drip_node {
 /*
  * Parses a text; places point at `file` (borrowed: must outlive the tree). Problems are added to
  * `findings`; then -EINVAL is returned, and *ret_root is NULL where there is no tree. Duplicate
- * keys, unknown tags and the like are found all in one pass and leave a tree. *ret_root is NULL
+ * keys, unknown tags and the like are found all in one pass and leave a tree; of several documents
+ * the first; for an alias that names nothing a scalar that is `broken`, and the map into which
+ * something cannot be merged as it stands, `broken`. *ret_root is NULL
  * with 0 for a text without a document.
  */
 int drip_yaml_parse(struct drip_arena *arena, const char *file, const void *text, size_t size,

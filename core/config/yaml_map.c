@@ -64,15 +64,16 @@ static bool is_merge(const struct drip_node *key)
 	return key->kind == DRIP_NODE_SCALAR && key->plain && strcmp(key->text, "<<") == 0;
 }
 
-/* How many pairs a merge value brings at most; -EINVAL where it is no map or list of maps. */
+/* How many pairs a merge value brings at most; -EINVAL where it is no map or list of maps, which
+ * is reported but where the parser has done so. */
 static int count_merge(struct drip_findings *findings, const struct drip_node *value, size_t *count)
 {
-	if (value->kind == DRIP_NODE_MAP) {
+	if (value->kind == DRIP_NODE_MAP && !value->broken) {
 		*count += value->count;
 		return 0;
 	}
 	for (size_t i = 0; value->kind == DRIP_NODE_SEQUENCE && i < value->count; i++) {
-		if (value->items[i]->kind != DRIP_NODE_MAP) {
+		if (value->items[i]->kind != DRIP_NODE_MAP || value->items[i]->broken) {
 			value = value->items[i];
 			break;
 		}
@@ -81,9 +82,11 @@ static int count_merge(struct drip_findings *findings, const struct drip_node *v
 			return 0;
 		}
 	}
-	drip_findings_add(findings, DRIP_SEVERITY_ERROR, &value->place, "config.bad_merge",
-			  "Write <<: *NAME, where NAME is the anchor of a map.",
-			  "a merge key wants a map or a list of maps");
+	if (!value->broken) {
+		drip_findings_add(findings, DRIP_SEVERITY_ERROR, &value->place, "config.bad_merge",
+				  "Write <<: *NAME, where NAME is the anchor of a map.",
+				  "a merge key wants a map or a list of maps");
+	}
 	return -EINVAL;
 }
 
@@ -112,6 +115,10 @@ static void add_own(struct drip_findings *findings, struct keys *keys, struct dr
 {
 	const struct drip_node_pair *old;
 
+	if (key->broken) {
+		map->broken = true;
+		return;
+	}
 	if (key->kind != DRIP_NODE_SCALAR) {
 		drip_findings_add(findings, DRIP_SEVERITY_ERROR, &key->place, "config.bad_key",
 				  "Quote a key that begins with { or [.",
@@ -139,7 +146,7 @@ static int count_pairs(struct drip_findings *findings, struct drip_node *map,
 	for (size_t i = 0; i < count; i++) {
 		if (is_merge(children[2 * i]) &&
 		    count_merge(findings, children[2 * i + 1], &merged) < 0) {
-			return -EINVAL;
+			map->broken = true;
 		}
 	}
 	*nodes += merged;
@@ -175,7 +182,7 @@ int drip_yaml_map_fill(struct drip_arena *arena, struct drip_findings *findings,
 		}
 	}
 	for (size_t i = 0; i < count; i++) {
-		if (is_merge(children[2 * i])) {
+		if (is_merge(children[2 * i]) && !map->broken) {
 			merge(&keys, map, children[2 * i + 1]);
 		}
 	}

@@ -129,6 +129,9 @@ static int read_file(struct graph *g, struct graph_file *file)
 	if (rc == -ENOMEM) {
 		return rc;
 	}
+	if (g->findings->errors > errors && (root == NULL || root->incomplete)) {
+		g->incomplete = true;
+	}
 	if (root == NULL || (root->kind == DRIP_NODE_SCALAR && root->null)) {
 		if (g->findings->errors == errors) {
 			drip_findings_add(g->findings, DRIP_SEVERITY_ERROR, &place,
@@ -245,4 +248,50 @@ int graph_load_path(struct graph *g, const char *path)
 	}
 	return S_ISDIR(st.st_mode) ? load_folder(g, path, &place)
 				   : load_file(g, path, &place, NULL);
+}
+
+/* ---- what could not be read ---- */
+
+static bool is_of_structure(const struct drip_finding *item)
+{
+	return strcmp(item->code, "config.unknown_anchor") == 0 ||
+	       strcmp(item->code, "config.alias_cycle") == 0;
+}
+
+/* Findings that say that something is not there, or stand where an alias goes nowhere. */
+static bool is_consequence(const struct drip_findings *f, const struct drip_finding *item)
+{
+	static const char *const absences[] = {
+		"catalog.bad_columns",      "catalog.unknown_reference",
+		"config.at_least_one",      "config.missing_option",
+		"config.missing_pipeline",  "config.missing_sink",
+		"config.missing_source",    "config.one_of",
+		"config.requires",          "config.unknown_connection",
+		"config.unknown_input",     "config.unknown_model",
+		"config.unused_connection", "config.unused_stage",
+		"contract.bad_columns",     "policy.unknown_role",
+		"policy.unmatched_grant",
+	};
+
+	for (size_t i = 0; i < DRIP_COUNT(absences); i++) {
+		if (strcmp(item->code, absences[i]) == 0) {
+			return true;
+		}
+	}
+	for (size_t i = 0; i < f->count && !is_of_structure(item); i++) {
+		const struct drip_finding *other = &f->items[i];
+
+		if (is_of_structure(other) && other->line == item->line &&
+		    other->column == item->column && strcmp(other->file, item->file) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void graph_drop_consequences(struct graph *g)
+{
+	if (g->incomplete) {
+		drip_findings_drop(g->findings, is_consequence);
+	}
 }

@@ -404,6 +404,7 @@ int drip_document_load(struct drip_registry *registry, const char *const *paths,
 	document->files_count = g->files_count;
 	free(g->files);
 	g->files = NULL;
+	graph_drop_consequences(g);
 	drip_findings_sort(findings);
 	if (rc < 0) {
 		drip_document_destroy(document);

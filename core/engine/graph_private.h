@@ -59,6 +59,7 @@ struct graph {
 	struct drip_document *document;
 	struct graph_file **files;
 	size_t files_count, files_capacity;
+	bool incomplete; /* something that the files hold could not be read */
 	const struct drip_node *settings_node;
 	struct graph_declaration *connections, *services, *models;
 	struct graph_pipeline *pipelines;
@@ -83,6 +84,8 @@ int graph_build_model(struct graph *g, struct drip_declared *d,
 
 /* All return 0 also where there are findings, and -ENOMEM. */
 int graph_load_path(struct graph *g, const char *path) DRIP_MUST_CHECK;
+/* Of what could not be read, its absence is no finding. */
+void graph_drop_consequences(struct graph *g);
 int graph_build_pipelines(struct graph *g) DRIP_MUST_CHECK;
 /* The document's catalog, from `tables` of all files. */
 int graph_build_catalog(struct graph *g) DRIP_MUST_CHECK;
