@@ -2,6 +2,7 @@
 /* The HTTP server of the services: addresses, requests, tokens, answers. See http.h. */
 #include "http.h"
 
+#include "http_slow.h"
 #include "http_stream.h"
 
 #include <arpa/inet.h>
@@ -24,14 +25,19 @@ struct http_server {
 	struct http_options options;
 	struct MHD_Daemon *daemon;
 	struct http_streams *streams;
-	bool loopback; /* `listen` is */
+	struct http_slow *slow;   /* NULL: nothing is slow */
+	struct http_lines *lines; /* NULL: no limit of time */
+	bool loopback;            /* `listen` is */
 };
 
 /* Of one request; made when its headers have come. */
 struct body {
+	struct http_job job; /* first: of a slow one */
 	char *data;
 	size_t size;
 	bool too_large, no_memory;
+	struct http_request request;
+	struct http_answer answer;
 };
 
 /* ---- the address ---- */
@@ -81,8 +87,22 @@ static int parse_address(const char *text, struct address *ret)
 	return 0;
 }
 
-static int check_config(const struct http_config *config, struct address *ret_address,
-			struct drip_error *err)
+static int check_tls(const struct http_tls *tls, struct drip_error *err)
+{
+	int rc;
+
+	if ((tls->certificate == NULL) == (tls->key == NULL)) {
+		return 0;
+	}
+	rc = drip_error_set(err, -EINVAL, "http.half_tls",
+			    "TLS needs both a certificate and its key");
+	drip_error_option(err, tls->certificate == NULL ? "tls_certificate" : "tls_key");
+	return rc;
+}
+
+/* `tls` is that of a service with `authorize`, otherwise NULL. */
+static int check_config(const struct http_config *config, const struct http_tls *tls,
+			struct address *ret_address, struct drip_error *err)
 {
 	size_t token_size = config->token.value != NULL ? strlen(config->token.value) : 0;
 	int rc;
@@ -101,25 +121,42 @@ static int check_config(const struct http_config *config, struct address *ret_ad
 		drip_error_option(err, "token");
 		return rc;
 	}
-	if (!ret_address->loopback && (!config->allow_remote || token_size == 0)) {
+	if (tls != NULL && check_tls(tls, err) < 0) {
+		return err != NULL ? err->rc : -EINVAL;
+	}
+	if (!ret_address->loopback &&
+	    (!config->allow_remote || (tls != NULL ? tls->key == NULL : token_size == 0))) {
 		rc = drip_error_set(err, -EINVAL, "http.remote_refused",
 				    "cannot listen at \"%s\": other machines reach it",
 				    config->listen);
-		drip_error_hint(err, "Listen at 127.0.0.1, or set allow_remote: true and a token.");
+		drip_error_hint(err, "Listen at 127.0.0.1, or set allow_remote: true and %s.",
+				tls != NULL ? "a certificate with its key" : "a token");
 		drip_error_option(err, "listen");
 		return rc;
 	}
 	return 0;
 }
 
-void http_check(const struct http_config *config, struct drip_report *report)
+static void check(const struct http_config *config, const struct http_tls *tls,
+		  struct drip_report *report)
 {
 	struct drip_error finding = DRIP_ERROR_INIT;
 	struct address address;
 
-	if (check_config(config, &address, &finding) < 0) {
+	if (check_config(config, tls, &address, &finding) < 0) {
 		report->add(report, DRIP_LOG_ERROR, &finding);
 	}
+}
+
+void http_check(const struct http_config *config, struct drip_report *report)
+{
+	check(config, NULL, report);
+}
+
+void http_check_guarded(const struct http_config *config, const struct http_tls *tls,
+			struct drip_report *report)
+{
+	check(config, tls, report);
 }
 
 /* ---- who asks ---- */
@@ -173,39 +210,6 @@ static bool is_loopback_name(const char *host)
 	       (ntohl(address.s_addr) >> 24) == 127;
 }
 
-/* False: `ret` says why. */
-static bool authorize(const struct http_request *r, struct http_answer *ret)
-{
-	static const char bearer[] = "Bearer ";
-	const struct http_options *o = &r->server->options;
-	const char *given = header_or_empty(r, MHD_HTTP_HEADER_AUTHORIZATION);
-	const char *token = o->config->token.value;
-
-	if (token != NULL && token[0] != '\0' && (o->is_open == NULL || !o->is_open(r->url))) {
-		if (strncasecmp(given, bearer, sizeof(bearer) - 1) != 0 ||
-		    !equal_secret(given + sizeof(bearer) - 1, token)) {
-			http_answer_error(ret, MHD_HTTP_UNAUTHORIZED, "http.unauthorized",
-					  "the token is missing or wrong",
-					  "Send \"Authorization: Bearer TOKEN\".");
-			return false;
-		}
-	} else if (r->server->loopback &&
-		   !is_loopback_name(header_or_empty(r, MHD_HTTP_HEADER_HOST))) {
-		http_answer_error(ret, MHD_HTTP_FORBIDDEN, "http.bad_host",
-				  "the Host of the request is not of this machine",
-				  "Ask for 127.0.0.1 or localhost, or set a token.");
-		return false;
-	}
-	if (r->post && strncasecmp(header_or_empty(r, MHD_HTTP_HEADER_CONTENT_TYPE),
-				   "application/json", 16) != 0) {
-		http_answer_error(ret, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "http.bad_content_type",
-				  "a POST needs the content type application/json",
-				  "Send \"Content-Type: application/json\".");
-		return false;
-	}
-	return true;
-}
-
 /* ---- answers ---- */
 
 static void put_member(struct drip_text *t, const char *key, const char *value)
@@ -232,6 +236,80 @@ void http_answer_error(struct http_answer *a, unsigned status, const char *code,
 		drip_text_finish(&t);
 		a->body = NULL;
 	}
+}
+
+void http_answer_problem(struct http_answer *a, unsigned status, const char *code,
+			 const char *message, const char *hint)
+{
+	struct drip_text t = {0};
+	char number[64];
+
+	snprintf(number, sizeof(number), "{\"type\":\"about:blank\",\"status\":%u", status);
+	drip_text_puts(&t, number);
+	put_member(&t, ",\"title\":", MHD_get_reason_phrase_for(status));
+	put_member(&t, ",\"detail\":", message);
+	put_member(&t, ",\"code\":", code);
+	if (hint[0] != '\0') {
+		put_member(&t, ",\"hint\":", hint);
+	}
+	drip_text_put(&t, "}\n", 3);
+	free(a->body);
+	a->status = status;
+	a->type = HTTP_PROBLEM;
+	a->body = t.data;
+	if (t.rc != 0) {
+		drip_text_finish(&t);
+		a->body = NULL;
+	}
+}
+
+/* An error of the server itself, in the form of its service. */
+static void refuse(const struct http_request *r, struct http_answer *a, unsigned status,
+		   const char *code, const char *message, const char *hint)
+{
+	if (r->server->options.problems) {
+		http_answer_problem(a, status, code, message, hint);
+	} else {
+		http_answer_error(a, status, code, message, hint);
+	}
+}
+
+/* False: `ret` says why. */
+static bool authorize(const struct http_request *r, struct http_answer *ret)
+{
+	static const char bearer[] = "Bearer ";
+	const struct http_options *o = &r->server->options;
+	const char *given = header_or_empty(r, MHD_HTTP_HEADER_AUTHORIZATION);
+	const char *token = o->config->token.value;
+
+	if (o->authorize != NULL) {
+		if (!o->authorize(r, ret, o->data)) {
+			return false;
+		}
+	} else if (token != NULL && token[0] != '\0' &&
+		   (o->is_open == NULL || !o->is_open(r->url))) {
+		if (strncasecmp(given, bearer, sizeof(bearer) - 1) != 0 ||
+		    !equal_secret(given + sizeof(bearer) - 1, token)) {
+			refuse(r, ret, MHD_HTTP_UNAUTHORIZED, "http.unauthorized",
+			       "the token is missing or wrong",
+			       "Send \"Authorization: Bearer TOKEN\".");
+			return false;
+		}
+	} else if (r->server->loopback &&
+		   !is_loopback_name(header_or_empty(r, MHD_HTTP_HEADER_HOST))) {
+		refuse(r, ret, MHD_HTTP_FORBIDDEN, "http.bad_host",
+		       "the Host of the request is not of this machine",
+		       "Ask for 127.0.0.1 or localhost, or set a token.");
+		return false;
+	}
+	if (r->post && strncasecmp(header_or_empty(r, MHD_HTTP_HEADER_CONTENT_TYPE),
+				   "application/json", 16) != 0) {
+		refuse(r, ret, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "http.bad_content_type",
+		       "a POST needs the content type application/json",
+		       "Send \"Content-Type: application/json\".");
+		return false;
+	}
+	return true;
 }
 
 static struct MHD_Response *make_response(const struct http_request *r, struct http_answer *a)
@@ -283,6 +361,12 @@ static void add_headers(struct MHD_Response *response, const struct http_answer 
 	if (a->policy != NULL) {
 		MHD_add_response_header(response, "Content-Security-Policy", a->policy);
 		MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+	}
+	if (a->retry_after != 0) {
+		char seconds[16];
+
+		snprintf(seconds, sizeof(seconds), "%u", a->retry_after);
+		MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
 	}
 	if (a->status == MHD_HTTP_UNAUTHORIZED) {
 		MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
@@ -345,17 +429,69 @@ static void answer(const struct http_request *r, const struct body *b, struct ht
 	const struct http_options *o = &r->server->options;
 
 	if (strlen(r->url) > HTTP_URL_MAX) {
-		http_answer_error(ret, MHD_HTTP_URI_TOO_LONG, "http.url_too_long",
-				  "the URL is too long", "");
+		refuse(r, ret, MHD_HTTP_URI_TOO_LONG, "http.url_too_long", "the URL is too long",
+		       "");
 	} else if (b->too_large) {
-		http_answer_error(ret, MHD_HTTP_CONTENT_TOO_LARGE, "http.body_too_large",
-				  "the body of the request is too large", "");
-	} else if (!r->post && !r->head && strcmp(r->method, MHD_HTTP_METHOD_GET) != 0) {
-		http_answer_error(ret, MHD_HTTP_METHOD_NOT_ALLOWED, "http.bad_method",
-				  "the method is not allowed", "Use GET or POST.");
+		refuse(r, ret, MHD_HTTP_CONTENT_TOO_LARGE, "http.body_too_large",
+		       "the body of the request is too large", "");
+	} else if ((r->head && o->strict) ||
+		   (!r->post && !r->head && strcmp(r->method, MHD_HTTP_METHOD_GET) != 0)) {
+		refuse(r, ret, MHD_HTTP_METHOD_NOT_ALLOWED, "http.bad_method",
+		       "the method is not allowed", "Use GET or POST.");
 	} else if (!b->no_memory && authorize(r, ret)) {
 		o->handler(r, ret, o->data);
 	}
+}
+
+static void run_slow(struct http_job *job)
+{
+	struct body *b = (struct body *)job;
+
+	answer(&b->request, b, &b->answer);
+}
+
+static void resume_slow(struct http_job *job)
+{
+	MHD_resume_connection(((struct body *)job)->request.connection);
+}
+
+/* True where the answer comes later: the connection sleeps until then. */
+static bool defer(const struct http_request *r, struct body *b, struct http_answer *ret)
+{
+	const struct http_options *o = &r->server->options;
+
+	if (r->server->slow == NULL || strlen(r->url) > HTTP_URL_MAX || !o->is_slow(r, o->data)) {
+		return false;
+	}
+	b->request = *r;
+	b->job.run = run_slow;
+	b->job.done = resume_slow;
+	MHD_suspend_connection(r->connection);
+	if (http_slow_add(r->server->slow, &b->job)) {
+		return true;
+	}
+	MHD_resume_connection(r->connection);
+	b->job.finished = true;
+	refuse(r, &b->answer, MHD_HTTP_SERVICE_UNAVAILABLE, "http.busy",
+	       "too many requests wait already", "Ask again a little later.");
+	b->answer.retry_after = 1;
+	return true;
+}
+
+static enum MHD_Result take_headers(const struct http_request *r, void **state)
+{
+	struct body *body = *state = calloc(1, sizeof(*body));
+
+	if (body == NULL) {
+		return MHD_NO;
+	}
+	if (!is_announced_too_large(r)) {
+		return MHD_YES;
+	}
+	body->too_large = true; /* answered before it is sent */
+	body->request = *r;
+	answer(r, body, &body->answer);
+	return send_answer(r, &body->answer);
 }
 
 static enum MHD_Result on_request(void *data, struct MHD_Connection *c, const char *url,
@@ -364,7 +500,6 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *c, const ch
 {
 	struct http_server *server = data;
 	struct body *body = *state;
-	struct http_answer ret = {0};
 	struct http_request request = {.server = server,
 				       .method = method,
 				       .url = url,
@@ -373,11 +508,7 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *c, const ch
 				       .connection = c};
 
 	if (body == NULL) {
-		body = *state = calloc(1, sizeof(*body));
-		if (body == NULL || !is_announced_too_large(&request)) {
-			return body != NULL ? MHD_YES : MHD_NO;
-		}
-		body->too_large = true; /* answered before it is sent */
+		return take_headers(&request, state);
 	}
 	if (*upload_size != 0) {
 		add_to_body(body, upload, *upload_size, server->options.body_max);
@@ -386,15 +517,23 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *c, const ch
 	}
 	request.body = body->data != NULL ? body->data : "";
 	request.body_size = body->size;
-	answer(&request, body, &ret);
-	return send_answer(&request, &ret);
+	if (!body->job.finished) {
+		http_lines_answering(server->lines, c);
+		if (defer(&request, body, &body->answer)) {
+			return MHD_YES;
+		}
+		answer(&request, body, &body->answer);
+	}
+	return send_answer(&request, &body->answer);
 }
 
 static void on_completed(void *data, struct MHD_Connection *c, void **state,
 			 enum MHD_RequestTerminationCode how)
 {
+	struct http_server *server = data;
 	struct body *body = *state;
 
+	http_lines_waiting(server->lines, c);
 	if (body != NULL) {
 		free(body->data);
 		free(body);
@@ -404,14 +543,25 @@ static void on_completed(void *data, struct MHD_Connection *c, void **state,
 
 /* ---- life ---- */
 
+#define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+
 static struct MHD_Daemon *start_daemon(struct http_server *server, struct address *address)
 {
+	const struct http_tls *t = &server->options.tls;
+	struct MHD_OptionItem tls[] = {
+		{MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)t->certificate},
+		{MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)t->key},
+		{MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)PRIORITIES},
+		{MHD_OPTION_END, 0, NULL},
+	};
+	struct MHD_OptionItem none = {MHD_OPTION_END, 0, NULL};
 	const struct http_config *config = server->options.config;
 	unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO | MHD_ALLOW_SUSPEND_RESUME;
 	int64_t each = config->max_connections < PER_ADDRESS_MAX ? PER_ADDRESS_MAX
 								 : config->max_connections;
 
 	flags |= address->storage.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0;
+	flags |= t->key != NULL ? MHD_USE_TLS : 0;
 	return MHD_start_daemon(
 		flags, 0, NULL, NULL, on_request, server, MHD_OPTION_SOCK_ADDR,
 		(struct sockaddr *)&address->storage, MHD_OPTION_THREAD_POOL_SIZE,
@@ -420,7 +570,23 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, struct addres
 		(unsigned)(each > config->max_connections ? config->max_connections : each),
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((config->timeout.ms + 999) / 1000),
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_BYTES,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+		http_lines_changed, server->lines, MHD_OPTION_ARRAY, t->key != NULL ? tls : &none,
+		MHD_OPTION_END);
+}
+
+static bool make_parts(struct http_server *server, const struct http_options *options)
+{
+	server->options = *options;
+	server->streams = http_streams_create();
+	if (options->is_slow != NULL) {
+		server->slow = http_slow_create(options->slow_threads, options->slow_waiting_max);
+	}
+	if (options->request_ms > 0) {
+		server->lines = http_lines_create(options->request_ms);
+	}
+	return server->streams != NULL && (options->is_slow == NULL || server->slow != NULL) &&
+	       (options->request_ms <= 0 || server->lines != NULL);
 }
 
 int http_start(struct drip_ctx *ctx, const struct http_options *options, struct http_server **ret,
@@ -429,18 +595,18 @@ int http_start(struct drip_ctx *ctx, const struct http_options *options, struct 
 	const union MHD_DaemonInfo *info;
 	struct http_server *server;
 	struct address address;
-	int rc = check_config(options->config, &address, err);
+	int rc = check_config(options->config, options->authorize != NULL ? &options->tls : NULL,
+			      &address, err);
 
 	if (rc < 0) {
 		return rc;
 	}
 	server = calloc(1, sizeof(*server));
-	if (server == NULL || (server->streams = http_streams_create()) == NULL) {
-		free(server);
+	if (server == NULL || !make_parts(server, options)) {
+		http_stop(server);
 		return drip_error_nomem(err, sizeof(*server));
 	}
 	server->ctx = ctx;
-	server->options = *options;
 	server->loopback = address.loopback;
 	errno = 0;
 	server->daemon = start_daemon(server, &address);
@@ -468,12 +634,24 @@ void http_stop(struct http_server *server)
 	if (server == NULL) {
 		return;
 	}
-	http_streams_end(server->streams);
+	if (server->streams != NULL) {
+		http_streams_end(server->streams);
+	}
+	http_slow_end(server->slow);
 	if (server->daemon != NULL) {
 		MHD_stop_daemon(server->daemon);
 	}
-	http_streams_destroy(server->streams);
+	if (server->streams != NULL) {
+		http_streams_destroy(server->streams);
+	}
+	http_slow_destroy(server->slow);
+	http_lines_destroy(server->lines);
 	free(server);
+}
+
+void http_close_slow(struct http_server *server)
+{
+	http_lines_close(server->lines);
 }
 
 int http_broadcast(struct http_server *server, const char *event, const char *data)

@@ -69,15 +69,33 @@ struct http_answer {
 	const char *encoding; /* static; of `fixed`: "gzip" */
 	const char *etag;   /* static; makes the answer cacheable, and 304 where it is asked for */
 	const char *policy; /* static; Content-Security-Policy */
-	bool stream;        /* 200 with server-sent events until the server stops */
+	unsigned retry_after; /* seconds; 0: not said */
+	bool stream;          /* 200 with server-sent events until the server stops */
 };
 
 /* Answers what is authorized. Thread: any. */
 typedef void http_handler(const struct http_request *r, struct http_answer *ret, void *data);
 
+struct http_tls {
+	const char *certificate, *key; /* PEM texts; NULL: no TLS */
+};
+
 struct http_options {
 	const struct http_config *config;
 	size_t body_max; /* bytes; larger requests are refused with 413 */
+	/* optional. In place of the token: who may ask what. False: `ret` says why not. Then other
+	 * machines may ask where there is TLS. */
+	bool (*authorize)(const struct http_request *r, struct http_answer *ret, void *data);
+	struct http_tls tls; /* of version 1.2 at least */
+	/* optional. True for what may take long: answered by threads of its own, `slow_threads` of
+	 * them; where `slow_waiting_max` wait, with 503. */
+	bool (*is_slow)(const struct http_request *r, void *data);
+	unsigned slow_threads, slow_waiting_max;
+	/* A request must have come whole this long after its connection or the last answer, and
+	 * its answer be taken in four times that; 0: no limit but `timeout`. */
+	int64_t request_ms;
+	bool strict;   /* no HEAD */
+	bool problems; /* errors as application/problem+json (RFC 9457) */
 	/* optional. True for a URL that needs no token. */
 	bool (*is_open)(const char *url);
 	http_handler *handler;
@@ -86,6 +104,9 @@ struct http_options {
 
 /* Reports what is wrong with the config. */
 void http_check(const struct http_config *config, struct drip_report *report);
+/* The same for a service with `authorize`. */
+void http_check_guarded(const struct http_config *config, const struct http_tls *tls,
+			struct drip_report *report);
 int http_start(struct drip_ctx *ctx, const struct http_options *options, struct http_server **ret,
 	       struct drip_error *err) DRIP_MUST_CHECK;
 /* Ends the streams, waits for requests under way. NULL is accepted. */
@@ -99,6 +120,13 @@ int http_streams(struct http_server *server);
 const char *http_query(const struct http_request *r, const char *name);
 const char *http_header(const struct http_request *r, const char *name);
 
+/* Ends connections whose time for a request is over; to be called some times a second where
+ * `request_ms` is set. Thread: one. */
+void http_close_slow(struct http_server *server);
+
+/* {"status":...,"detail":...,"code":...}, see RFC 9457. */
+void http_answer_problem(struct http_answer *a, unsigned status, const char *code,
+			 const char *message, const char *hint);
 /* {"error":{"code":...,"message":...,"hint":...}} */
 void http_answer_error(struct http_answer *a, unsigned status, const char *code,
 		       const char *message, const char *hint);
@@ -114,6 +142,7 @@ void http_answer_control(struct drip_ctx *ctx, const char *method, const char *a
 bool http_control_route(struct drip_ctx *ctx, const struct http_request *r,
 			struct http_answer *ret);
 
-#define HTTP_JSON "application/json"
+#define HTTP_JSON    "application/json"
+#define HTTP_PROBLEM "application/problem+json"
 
 #endif
