@@ -9,7 +9,6 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/sha256.h"
 #include "store/promotion.h"
 
 #include <errno.h>
@@ -17,6 +16,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <math.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,10 +168,18 @@ static int read_file(const char *path, size_t size, void **ret, struct drip_erro
 	return 0;
 }
 
+static void checksum_of(const void *data, size_t size, char ret[DRIP_CHECKSUM_SIZE])
+{
+	uint8_t hash[crypto_hash_sha256_BYTES];
+
+	crypto_hash_sha256(hash, data, size);
+	sodium_bin2hex(ret, DRIP_CHECKSUM_SIZE, hash, sizeof(hash));
+}
+
 int drip_store_read_artifact(const struct drip_store *store, const char *relative, size_t size,
 			     const char *checksum, void **ret, struct drip_error *err)
 {
-	char path[PATH_MAX], text[DRIP_SHA256_TEXT];
+	char path[PATH_MAX], text[DRIP_CHECKSUM_SIZE];
 	drip_autofree void *data = NULL;
 	int rc;
 
@@ -180,7 +188,7 @@ int drip_store_read_artifact(const struct drip_store *store, const char *relativ
 	if (rc < 0) {
 		return rc;
 	}
-	drip_sha256_text(data, size, text);
+	checksum_of(data, size, text);
 	if (strcmp(text, checksum) != 0) {
 		drip_error_set(err, -EUCLEAN, "store.model_artifact",
 			       "the artifact \"%s\" is not what was registered: its SHA-256 is "
@@ -255,9 +263,9 @@ static int put_version(sqlite3 *db, const struct drip_model_record *r, int64_t v
 {
 	const struct drip_model_facts *f = r->facts;
 	char quality[32], compared[32];
-	uint8_t hash[DRIP_SHA256_SIZE];
+	uint8_t hash[crypto_hash_sha256_BYTES];
 
-	drip_sha256(r->artifact, r->size, hash);
+	crypto_hash_sha256(hash, r->artifact, r->size);
 	return drip_store_run(
 		db, err,
 		"INSERT INTO model_version (model, version, stage, artifact_path, artifact_hash, "
@@ -323,7 +331,7 @@ static void hash_text(sqlite3_stmt *stmt, int column, char ret[DRIP_CHECKSUM_SIZ
 	int size = sqlite3_column_bytes(stmt, column);
 
 	ret[0] = '\0';
-	for (int i = 0; i < size && i < DRIP_SHA256_SIZE; i++) {
+	for (int i = 0; i < size && i < (int)crypto_hash_sha256_BYTES; i++) {
 		snprintf(ret + 2 * i, 3, "%02x", hash[i]);
 	}
 }

@@ -492,6 +492,14 @@ void drip_harness_add_connection(struct drip_harness *h, const char *name, const
 	h->connections = c;
 }
 
+void drip_harness_add_interface(struct drip_harness *h, const char *name, const void *interface,
+				void *object)
+{
+	drip_harness_add_connection(h, name, "", NULL);
+	h->connections->interface = interface;
+	h->connections->object = object;
+}
+
 static struct harness_connection *find_connection(struct drip_harness *h, const char *name)
 {
 	struct harness_connection *c = h->connections;
@@ -522,6 +530,12 @@ int harness_connection_get(struct drip_harness *h, const char *name, const char 
 				      "no connection %s is declared",
 				      name != NULL ? name : "(NULL)");
 	}
+	if (c->interface != NULL) {
+		c->gets++;
+		*ret_interface = c->interface;
+		*ret_object = c->object;
+		return 0;
+	}
 	if (c->instance == NULL) {
 		rc = drip_harness_open(h, DRIP_KIND_CONNECTION, c->component,
 				       (const char *const *)c->options, &c->instance, err);
@@ -545,7 +559,10 @@ void harness_connection_put(struct drip_harness *h, const char *name, void *obje
 {
 	struct harness_connection *c = find_connection(h, name);
 
-	if (c == NULL || c->gets == 0 || c->instance == NULL || c->instance->self != object) {
+	if (c == NULL || c->gets == 0 ||
+	    object != (c->interface != NULL  ? c->object
+		       : c->instance != NULL ? c->instance->self
+					     : NULL)) {
 		harness_violation(h, "connection %s was put back but not got", name);
 		return;
 	}

@@ -23,8 +23,10 @@ struct harness_connection {
 	char *name;
 	struct drip_instance *instance; /* NULL until first used */
 	char *component;
-	char **options; /* copies, ended by NULL */
-	int gets;       /* without their put */
+	char **options;        /* copies, ended by NULL */
+	const void *interface; /* of a test's own; NULL: it is a component's */
+	void *object;
+	int gets; /* without their put */
 	struct harness_connection *next;
 };
 

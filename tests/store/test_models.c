@@ -4,7 +4,6 @@
 #include "lib/test.h"
 
 #include "base/cleanup.h"
-#include "base/sha256.h"
 #include "lib/temp.h"
 #include "store/models.h"
 
@@ -99,21 +98,6 @@ static int64_t in_production(struct drip_store *store)
 	CHECK_EQ_MEM(a.data, "artifact", 8);
 	drip_model_artifact_finish(&a);
 	return version;
-}
-
-TEST(hashes_as_fips_180_4)
-{
-	char text[DRIP_SHA256_TEXT], a[200];
-
-	drip_sha256_text("abc", 3, text);
-	CHECK_EQ_STR(text, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-	drip_sha256_text("", 0, text);
-	CHECK_EQ_STR(text, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-	drip_sha256_text("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 56, text);
-	CHECK_EQ_STR(text, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
-	memset(a, 'a', sizeof(a));
-	drip_sha256_text(a, 64, text);
-	CHECK_EQ_STR(text, "ffe054fe7ae0cb6dc65c3af9b61d5209f439851db43d0ba5997337df154668eb");
 }
 
 TEST(numbers_versions_and_keeps_their_artifacts)

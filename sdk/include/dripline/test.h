@@ -84,6 +84,9 @@ void drip_harness_add_connection(struct drip_harness *h, const char *name, const
 /* A table as YAML would declare it under `tables:`, 32 at most. What is recorded by the host's
  * `lineage` is logged. */
 void drip_harness_declare(struct drip_harness *h, const struct drip_schema *schema);
+/* Declares `name` to be an interface of the test's own, such as a drip_model, and its object. */
+void drip_harness_add_interface(struct drip_harness *h, const char *name, const void *interface,
+				void *object);
 /* As a stage would through its host: for a test's own queries. */
 int drip_harness_connection(struct drip_harness *h, const char *name, const char *interface_name,
 			    const void **ret_interface, void **ret_object,
