@@ -88,6 +88,7 @@ static void fuzz_events(const uint8_t *data, size_t size)
 		}
 	}
 	drip_my_maps_clear(s);
+	drip_my_xa_finish(&s->xa);
 	drip_my_slots_finish(s);
 	drip_my_format_finish(&s->format);
 	drip_my_map_finish(&s->map);

@@ -185,7 +185,7 @@ static int rename_table(struct apply *a, char *from[2], char *to[2], struct drip
 	return rc;
 }
 
-static int apply_alter(struct apply *a, struct drip_error *err)
+static int apply_alter(struct apply *a, bool ignore, struct drip_error *err)
 {
 	struct drip_my_lex *l = &a->lex;
 	const struct drip_my_table *known;
@@ -210,14 +210,18 @@ static int apply_alter(struct apply *a, struct drip_error *err)
 		drip_my_column_settle(&t->columns[i]);
 	}
 	rc = drip_my_ddl_alter_clauses(l, t, to);
-	if (rc == 0 && known != NULL && (t->lost_rows || !drip_my_table_equal(known, t))) {
+	if (rc == 0 && known != NULL) {
+		drip_my_ddl_compare(known, t, a->statement->strict && !ignore);
+	}
+	if (rc == 0 && known != NULL &&
+	    (t->lost_rows || t->lost_values || !drip_my_table_equal(known, t))) {
 		rc = set(a, database, name[1], t, err);
 		t = NULL;
 		if (rc == 0) {
 			rc = report(a, DRIP_MY_DDL_SET, database, name[1], NULL, NULL, err);
 		}
 	} else if (rc == -EINVAL) {
-		rc = report(a, DRIP_MY_DDL_UNKNOWN, database, name[1], NULL, NULL, err);
+		rc = report(a, DRIP_MY_DDL_ALTERED, database, name[1], NULL, NULL, err);
 	} else if (rc == -ENOMEM) {
 		rc = drip_error_nomem(err, sizeof(*t));
 	}
@@ -334,9 +338,11 @@ static int apply_statement(struct apply *a, struct drip_error *err)
 		return drip_my_lex_accept(l, "table") ? apply_create(a, replace, err) : 0;
 	}
 	if (drip_my_lex_accept(l, "alter")) {
+		bool ignore;
+
 		drip_my_lex_accept(l, "online");
-		drip_my_lex_accept(l, "ignore");
-		return drip_my_lex_accept(l, "table") ? apply_alter(a, err) : 0;
+		ignore = drip_my_lex_accept(l, "ignore");
+		return drip_my_lex_accept(l, "table") ? apply_alter(a, ignore, err) : 0;
 	}
 	if (drip_my_lex_accept(l, "rename")) {
 		return drip_my_lex_accept(l, "table") || drip_my_lex_accept(l, "tables")

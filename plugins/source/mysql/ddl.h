@@ -13,6 +13,7 @@ enum drip_my_ddl {
 	DRIP_MY_DDL_NONE = 0,
 	DRIP_MY_DDL_SET,      /* the table is now as in the catalog: created or altered */
 	DRIP_MY_DDL_UNKNOWN,  /* it changed in a way that was not understood: read it again */
+	DRIP_MY_DDL_ALTERED,  /* the same by ALTER TABLE, which keeps rows */
 	DRIP_MY_DDL_DROP,     /* it is gone */
 	DRIP_MY_DDL_TRUNCATE, /* all its rows are gone */
 	DRIP_MY_DDL_RENAME,   /* it is now called `to` */
@@ -30,6 +31,7 @@ struct drip_my_ddl_statement {
 	const char *database; /* the current one, "" where there is none */
 	const char *charset;  /* default of new tables */
 	bool ansi_quotes, no_backslash;
+	bool strict;                /* the server refuses values that do not fit */
 	struct drip_my_place since; /* from which on it holds */
 };
 

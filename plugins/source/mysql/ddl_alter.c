@@ -62,6 +62,7 @@ static void column_attributes(struct drip_my_lex *l, struct drip_my_table *t,
 			      struct drip_my_column *c)
 {
 	bool given = false; /* a default */
+	bool computed = c->computed;
 
 	while (l->kind != DRIP_MY_END && !drip_my_lex_is(l, ",") && !drip_my_lex_is(l, ")") &&
 	       !drip_my_lex_is(l, ";") && !drip_my_lex_is(l, "first") &&
@@ -74,6 +75,7 @@ static void column_attributes(struct drip_my_lex *l, struct drip_my_table *t,
 		} else if (drip_my_lex_accept(l, "comment")) {
 			drip_my_lex_skip(l);
 		} else if (drip_my_lex_is(l, "as") || drip_my_lex_is(l, "auto_increment")) {
+			computed = computed || drip_my_lex_is(l, "as");
 			drip_my_lex_skip(l);
 			drip_my_column_settle(c);
 			c->unfilled = given = true;
@@ -108,6 +110,7 @@ static void column_attributes(struct drip_my_lex *l, struct drip_my_table *t,
 	if (!given && !c->nullable) {
 		drip_my_ddl_implicit_default(c);
 	}
+	c->computed = computed;
 }
 
 int drip_my_ddl_column(struct drip_my_lex *l, struct drip_my_table *t, uint32_t index)
@@ -134,7 +137,10 @@ static int redefine_column(struct drip_my_lex *l, struct drip_my_table *t, uint3
 	int rc = drip_my_ddl_column(l, t, index);
 
 	if (rc == 0) {
+		bool computed = t->columns[index].computed;
+
 		drip_my_column_settle(&t->columns[index]);
+		t->columns[index].computed = computed;
 	}
 	return rc;
 }
@@ -294,6 +300,16 @@ static bool peek_exists(struct drip_my_lex l, const struct drip_my_table *t)
 	return exists;
 }
 
+static int add_column(struct drip_my_lex *l, struct drip_my_table *t)
+{
+	int rc = drip_my_ddl_column(l, t, t->count);
+
+	if (rc == 0) {
+		t->columns[t->count - 1].added = true;
+	}
+	return rc;
+}
+
 static int alter_add(struct drip_my_lex *l, struct drip_my_table *t)
 {
 	bool conditional;
@@ -311,7 +327,7 @@ static int alter_add(struct drip_my_lex *l, struct drip_my_table *t)
 	accept_if_exists(l);
 	if (drip_my_lex_accept(l, "(")) {
 		do {
-			rc = drip_my_ddl_column(l, t, t->count);
+			rc = add_column(l, t);
 		} while (rc == 0 && drip_my_lex_accept(l, ","));
 		return rc != 0 ? rc : drip_my_lex_accept(l, ")") ? 0 : -EINVAL;
 	}
@@ -319,7 +335,7 @@ static int alter_add(struct drip_my_lex *l, struct drip_my_table *t)
 		skip_clause(l);
 		return 0;
 	}
-	rc = drip_my_ddl_column(l, t, t->count);
+	rc = add_column(l, t);
 	return rc != 0 ? rc : place_column(l, t, t->count - 1);
 }
 

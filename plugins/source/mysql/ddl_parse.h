@@ -21,4 +21,10 @@ int drip_my_ddl_alter_clauses(struct drip_my_lex *l, struct drip_my_table *t, ch
 /* [database .] name: both malloc'd (gives), database NULL where not given. */
 int drip_my_ddl_name(struct drip_my_lex *l, char *ret[2]);
 
+/* Do all values of `a` stay as they are where it becomes `b`? */
+bool drip_my_ddl_keeps(const struct drip_my_column *a, const struct drip_my_column *b, bool strict);
+/* Sets lost_values and lost_rows of `t`, which a statement made of `before`, where it changed
+ * values in a way that the log does not say. */
+void drip_my_ddl_compare(const struct drip_my_table *before, struct drip_my_table *t, bool strict);
+
 #endif

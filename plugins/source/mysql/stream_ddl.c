@@ -3,6 +3,7 @@
 #include "source.h"
 
 #include "ddl.h"
+#include "ddl_parse.h"
 #include "lex.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@
 static int mind_older_rows(struct drip_my_source *s, struct drip_my_slot *slot,
 			   const struct drip_my_table *t, struct drip_error *err)
 {
-	if (!t->lost_rows && !slot->refill_due && !drip_my_is_unfilled(s, t)) {
+	if (!t->lost_rows && !t->lost_values && !slot->refill_due && !drip_my_is_unfilled(s, t)) {
 		return 0;
 	}
 	if (!s->options->refill) {
@@ -34,8 +35,9 @@ static int mind_older_rows(struct drip_my_source *s, struct drip_my_slot *slot,
 	return drip_my_refill(s, slot, err);
 }
 
-static int on_set(struct drip_my_source *s, const char *database, const char *table,
-		  struct drip_error *err)
+/* `changed` says what the statement did, the catalog what the table is now. */
+static int set_changed(struct drip_my_source *s, const char *database, const char *table,
+		       const struct drip_my_table *changed, struct drip_error *err)
 {
 	const struct drip_my_table *t = drip_my_catalog_find(&s->catalog, database, table);
 	struct drip_my_slot *slot;
@@ -49,14 +51,40 @@ static int on_set(struct drip_my_source *s, const char *database, const char *ta
 		return drip_error_nomem(err, sizeof(*slot));
 	}
 	rc = drip_my_slot_set(s, slot, t, err);
-	return rc != 0 ? rc : mind_older_rows(s, slot, t, err);
+	return rc != 0 ? rc : mind_older_rows(s, slot, changed != NULL ? changed : t, err);
+}
+
+static int on_set(struct drip_my_source *s, const char *database, const char *table,
+		  struct drip_error *err)
+{
+	return set_changed(s, database, table, NULL, err);
+}
+
+/* (gives) the table as it is known now, marked with what differs from `before`. */
+static int mark_changes(struct drip_my_source *s, const struct drip_my_table *before,
+			struct drip_my_table **ret, struct drip_error *err)
+{
+	const struct drip_my_table *now =
+		drip_my_catalog_find(&s->catalog, before->database, before->name);
+
+	if (now == NULL) {
+		return 0;
+	}
+	*ret = drip_my_table_copy(now);
+	if (*ret == NULL) {
+		return drip_error_nomem(err, sizeof(**ret));
+	}
+	drip_my_ddl_compare(before, *ret, false);
+	return 0;
 }
 
 /* A change that was not understood: as the server has the table now, to be held against the next
  * table map. */
 static int on_unknown(struct drip_my_source *s, const char *database, const char *table,
-		      struct drip_error *err)
+		      bool altered, struct drip_error *err)
 {
+	const struct drip_my_table *known = drip_my_catalog_find(&s->catalog, database, table);
+	struct drip_my_table *before = NULL, *changed = NULL;
 	MYSQL *control;
 	int rc;
 
@@ -67,11 +95,25 @@ static int on_unknown(struct drip_my_source *s, const char *database, const char
 		      "%s.%s was changed by a statement that is not understood: reading "
 		      "its description again",
 		      database, table);
+	if (altered && known != NULL) {
+		before = drip_my_table_copy(known);
+		if (before == NULL) {
+			return drip_error_nomem(err, sizeof(*before));
+		}
+	}
 	rc = drip_my_control(s, &control, err);
 	if (rc == 0) {
 		rc = drip_my_catalog_load(&s->catalog, control, database, table, s->at.place, err);
 	}
-	return rc != 0 ? rc : on_set(s, database, table, err);
+	if (rc == 0 && before != NULL) {
+		rc = mark_changes(s, before, &changed, err);
+	}
+	if (rc == 0) {
+		rc = set_changed(s, database, table, changed, err);
+	}
+	drip_my_table_destroy(before);
+	drip_my_table_destroy(changed);
+	return rc;
 }
 
 /* (gives) a schema for a control batch: as the slot has it, or a bare one. */
@@ -158,7 +200,9 @@ static int on_ddl(void *user, const struct drip_my_ddl_event *e, struct drip_err
 	case DRIP_MY_DDL_SET:
 		return on_set(s, e->database, e->table, err);
 	case DRIP_MY_DDL_UNKNOWN:
-		return on_unknown(s, e->database, e->table, err);
+		return on_unknown(s, e->database, e->table, false, err);
+	case DRIP_MY_DDL_ALTERED:
+		return on_unknown(s, e->database, e->table, true, err);
 	case DRIP_MY_DDL_DROP:
 		return on_emptied(s, DRIP_BATCH_DROP, e->database, e->table, err);
 	case DRIP_MY_DDL_TRUNCATE:
@@ -260,6 +304,7 @@ int drip_my_stream_ddl(struct drip_my_source *s, const struct drip_my_query *q,
 	st.charset = drip_my_query_charset(q);
 	st.ansi_quotes = (q->sql_mode & 0x4) != 0;
 	st.no_backslash = (q->sql_mode & 0x100000) != 0;
+	st.strict = (q->sql_mode & 0x600000) != 0; /* STRICT_TRANS_TABLES, STRICT_ALL_TABLES */
 	if (client != NULL) {
 		rc = drip_my_charset_get(&s->values, client, &converter, err);
 		if (rc != 0) {

@@ -12,7 +12,7 @@ void drip_my_column_settle(struct drip_my_column *c)
 	free(c->renamed_from);
 	free(c->fill);
 	c->renamed_from = c->fill = NULL;
-	c->unfilled = false;
+	c->unfilled = c->added = c->computed = false;
 }
 
 void drip_my_column_finish(struct drip_my_column *c)

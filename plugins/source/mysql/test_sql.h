@@ -237,8 +237,9 @@ static char *first_text(const struct drip_sql *q, void *session, const char *sta
 	CHECK_OK(q->query(session, statement, bind, &schema, &stream, &err), &err);
 	CHECK_EQ_INT(stream.get_next(&stream, &array), 0);
 	offsets = array.children[0]->buffers[1];
-	text = strndup((const char *)array.children[0]->buffers[2] + offsets[0],
-		       (size_t)(offsets[1] - offsets[0]));
+	text = calloc(1, (size_t)(offsets[1] - offsets[0]) + 1);
+	memcpy(text, (const char *)array.children[0]->buffers[2] + offsets[0],
+	       (size_t)(offsets[1] - offsets[0]));
 	array.release(&array);
 	stream.release(&stream);
 	drip_schema_unref(schema);

@@ -232,6 +232,10 @@ static void apply_arguments(struct drip_my_column *c, const struct type_name *t,
 			c->kind = DRIP_MY_DOUBLE;
 			c->bytes = 8;
 		}
+		c->computed = count > 1; /* it rounds */
+		break;
+	case DRIP_MY_DOUBLE:
+		c->computed = count > 1;
 		break;
 	case DRIP_MY_TEXT:
 		if (count > 0 && t->bytes == 2) {

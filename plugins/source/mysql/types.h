@@ -106,6 +106,8 @@ struct drip_my_column {
 	char *fill;         /* ADD: what rows have that were there before, as the server writes it;
 			       NULL: null, or see unfilled */
 	bool unfilled;      /* ADD: older rows have values, but which is not known */
+	bool added;         /* ADD */
+	bool computed;      /* MODIFY: the definition makes new values: AS (...), FLOAT(7,2) */
 };
 
 struct drip_my_table {
@@ -115,7 +117,8 @@ struct drip_my_table {
 	uint64_t version;                  /* grows with each DDL */
 	char charset[DRIP_MY_CHARSET_MAX]; /* default of new columns */
 	bool transactional;
-	bool lost_rows; /* the statement removed rows without a word in the log; not stored */
+	bool lost_rows;   /* the statement removed rows without a word in the log; not stored */
+	bool lost_values; /* the same of values that it changed */
 	uint64_t rows_estimate;
 };
 
@@ -134,7 +137,7 @@ void drip_my_type_column(const struct drip_my_column *c, enum drip_my_zero zero,
 /* May a column on the wire, of this type and metadata, be `c`? */
 bool drip_my_type_matches(const struct drip_my_column *c, uint8_t wire, uint16_t meta);
 
-/* Forgets what the last statement did: fill, renamed_from. */
+/* Forgets what the last statement did: fill, renamed_from and the marks after them. */
 void drip_my_column_settle(struct drip_my_column *c);
 void drip_my_column_finish(struct drip_my_column *c);
 int drip_my_column_copy(const struct drip_my_column *from, struct drip_my_column *ret);
