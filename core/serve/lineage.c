@@ -91,6 +91,29 @@ static const char *kind_name(enum drip_lineage_kind kind)
 	}
 }
 
+/* What goes into what, whichever pipeline does it. */
+static int compare_flow(const void *a, const void *b)
+{
+	const struct drip_lineage_record *x = &((const struct edge *)a)->record;
+	const struct drip_lineage_record *y = &((const struct edge *)b)->record;
+	int rc = strcmp(x->output_namespace, y->output_namespace);
+
+	rc = rc != 0 ? rc : strcmp(x->output_dataset, y->output_dataset);
+	rc = rc != 0 ? rc : strcmp(x->output_column, y->output_column);
+	rc = rc != 0 ? rc : strcmp(x->input_namespace, y->input_namespace);
+	rc = rc != 0 ? rc : strcmp(x->input_dataset, y->input_dataset);
+	rc = rc != 0 ? rc : strcmp(x->input_column, y->input_column);
+	return rc != 0 ? rc : (int)x->kind - (int)y->kind;
+}
+
+static int compare_edges(const void *a, const void *b)
+{
+	int rc = strcmp(((const struct edge *)a)->record.pipeline,
+			((const struct edge *)b)->record.pipeline);
+
+	return rc != 0 ? rc : compare_flow(a, b);
+}
+
 /* ---- text ---- */
 
 static void put_side(struct drip_str *out, const char *namespace, const char *dataset,
@@ -144,12 +167,19 @@ static void put_dot_node(struct drip_str *out, const char *namespace, const char
 	drip_str_finish(&plain);
 }
 
-static void render_dot(const struct edges *all, struct drip_str *out)
+/* Two pipelines, or both directions, may have one edge: it is drawn once. */
+static void render_dot(struct edges *all, struct drip_str *out)
 {
+	if (all->count > 0) {
+		qsort(all->items, all->count, sizeof(*all->items), compare_flow);
+	}
 	drip_str_append(out, "digraph lineage {\n\trankdir=LR;\n\tnode [shape=box];\n");
 	for (size_t i = 0; i < all->count; i++) {
 		const struct drip_lineage_record *r = &all->items[i].record;
 
+		if (i > 0 && compare_flow(&all->items[i], &all->items[i - 1]) == 0) {
+			continue;
+		}
 		drip_str_append_char(out, '\t');
 		put_dot_node(out, r->input_namespace, r->input_dataset, r->input_column);
 		drip_str_append(out, " -> ");
@@ -166,21 +196,6 @@ static void render_dot(const struct edges *all, struct drip_str *out)
 #define OL_EVENT    "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
 #define OL_FACET(version, name)                                                                    \
 	"https://openlineage.io/spec/facets/" version "/" name ".json#/$defs/" name
-
-static int compare_edges(const void *a, const void *b)
-{
-	const struct drip_lineage_record *x = &((const struct edge *)a)->record;
-	const struct drip_lineage_record *y = &((const struct edge *)b)->record;
-	int rc = strcmp(x->pipeline, y->pipeline);
-
-	rc = rc != 0 ? rc : strcmp(x->output_namespace, y->output_namespace);
-	rc = rc != 0 ? rc : strcmp(x->output_dataset, y->output_dataset);
-	rc = rc != 0 ? rc : strcmp(x->output_column, y->output_column);
-	rc = rc != 0 ? rc : strcmp(x->input_namespace, y->input_namespace);
-	rc = rc != 0 ? rc : strcmp(x->input_dataset, y->input_dataset);
-	rc = rc != 0 ? rc : strcmp(x->input_column, y->input_column);
-	return rc != 0 ? rc : (int)x->kind - (int)y->kind;
-}
 
 static bool same_pipeline(const struct edge *a, const struct edge *b)
 {

@@ -98,6 +98,9 @@ TEST(without_a_daemon)
 
 TEST(a_bounded_run_ends_with_a_summary)
 {
+	const char *edge;
+	char other[300];
+
 	set_up();
 	pipeline("{plugin: generate, rows: 5000}", "plugin: blackhole");
 	CHECK_EQ_INT(program_run(&p, NULL, ARGS("run", file, "--state", state)), 0);
@@ -111,11 +114,19 @@ TEST(a_bounded_run_ends_with_a_summary)
 	CHECK_EQ_INT(program_run(&p, NULL, ARGS("checkpoint", "show", "x", "--state", state)), 2);
 	CHECK_EQ_INT(program_run(&p, NULL, ARGS("lineage", "orders.amount", "--state", state)), 0);
 	CHECK_CONTAINS(p.output, "demo.orders.amount");
+	write_file(dir, "q.yaml",
+		   "pipeline: q\nsource: {plugin: generate, rows: 1}\nsinks:\n  - plugin: "
+		   "blackhole\n");
+	snprintf(other, sizeof(other), "%s/q.yaml", dir);
+	CHECK_EQ_INT(program_run(&p, NULL, ARGS("run", other, "--state", state)), 0);
 	CHECK_EQ_INT(
 		program_run(&p, NULL,
 			    ARGS("lineage", "demo.orders", "--format", "dot", "--state", state)),
 		0);
 	CHECK_CONTAINS(p.output, "digraph lineage {");
+	edge = strstr(p.output, "demo.orders.id\" -> ");
+	REQUIRE(edge != NULL); /* two pipelines have it */
+	CHECK(strstr(edge + 1, "demo.orders.id\" -> ") == NULL);
 	CHECK_EQ_INT(program_run(&p, NULL,
 				 ARGS("lineage", "demo.orders.id", "--format", "openlineage",
 				      "--state", state)),
