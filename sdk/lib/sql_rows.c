@@ -91,7 +91,7 @@ int drip_sql_rows_run(struct drip_sql_rows *r, const char *text, const struct dr
 		      struct drip_schema **ret_schema, struct ArrowArray **ret_columns,
 		      int64_t *ret_rows, struct drip_error *err)
 {
-	struct drip_error ignored;
+	struct drip_error ignored = DRIP_ERROR_INIT;
 	int rc = r->sql->bind(r->session, TABLE, batch, NULL, DRIP_ROW_COLUMN, err);
 
 	if (rc != 0) {

@@ -39,7 +39,8 @@ static const struct error_class classes[] = {
 	{"IO", "No space left", -ENOSPC, true, "duckdb.disk_full",
 	 "Free space on the disk of the database and of temp_directory."},
 	{"IO", "lock on file", -EBUSY, true, "duckdb.locked",
-	 "Another process has the file open; DuckDB takes one process at a time."},
+	 "DuckDB lets one process open a file: stop the other one, or leave out --connect where a "
+	 "configuration is only checked."},
 	{"IO", "Permission denied", -EACCES, true, "duckdb.io_error",
 	 "Check owner and mode of the file and its folder."},
 	{"IO", "not a valid DuckDB database", -EBADMSG, false, "duckdb.io_error",
@@ -88,11 +89,15 @@ static const struct error_class *find_class(const char *text)
 	return NULL;
 }
 
-/* DuckDB's first line, its first letter lowered, without trailing blanks. */
+/* DuckDB's first line, without trailing blanks and what it says to read. */
 static void first_line(const char *text, char *buf, size_t size)
 {
 	size_t n = strcspn(text, "\n");
+	const char *link = strstr(text, " See also http");
 
+	if (link != NULL && (size_t)(link - text) < n) {
+		n = (size_t)(link - text);
+	}
 	if (n >= size) {
 		n = size - 1;
 	}

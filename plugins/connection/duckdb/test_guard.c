@@ -355,7 +355,7 @@ static const struct attempt attempts[] = {
 
 TEST(refuses_every_known_way_around)
 {
-	struct drip_error err;
+	struct drip_error err = DRIP_ERROR_INIT;
 
 	guard_setup();
 	for (size_t i = 0; i < DRIP_COUNT(attempts); i++) {

@@ -9,7 +9,7 @@ TEST(counts_what_is_committed)
 	struct drip_schema *s = drip_test_schema("t", "id int64 restricted");
 	struct drip_negotiated n = {.struct_size = sizeof(n)};
 	struct drip_instance *sink;
-	struct drip_error err;
+	struct drip_error err = DRIP_ERROR_INIT;
 	struct drip_batch *mark;
 
 	REQUIRE_OK(drip_harness_open(h, DRIP_KIND_SINK, "blackhole", NULL, &sink, &err), &err);
