@@ -5,6 +5,7 @@
  */
 #include "base/log.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/str.h"
@@ -29,6 +30,14 @@ struct repeat {
 	uint64_t suppressed;
 };
 
+/* A line that is kept in memory. */
+struct recent {
+	enum drip_log_level level;
+	char *pipeline, *json;
+};
+
+static struct recent recents[DRIP_LOGGER_RECENT]; /* a ring */
+static uint64_t recents_count;                    /* ever kept */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct repeat repeats[REPEAT_SLOTS];
 static atomic_int max_level = DRIP_LOG_INFO;
@@ -181,31 +190,56 @@ struct field {
 	const char *key, *value;
 };
 
+static void put_fields(struct drip_str *s, const struct field *fields, size_t count)
+{
+	struct drip_json j;
+
+	drip_json_init(&j, s);
+	drip_json_begin_object(&j);
+	for (size_t i = 0; i < count; i++) {
+		if (fields[i].value != NULL && fields[i].value[0] != '\0') {
+			drip_json_put_string(&j, fields[i].key, fields[i].value);
+		}
+	}
+	drip_json_end_object(&j);
+}
+
+/* With the lock held. A line that there is no memory for, or that is too long, is not kept. */
+static void keep_line(enum drip_log_level level, const char *pipeline, const struct field *fields,
+		      size_t count)
+{
+	struct recent *r = &recents[recents_count % DRIP_LOGGER_RECENT];
+	drip_autostr s = DRIP_STR_INIT;
+	char *name;
+
+	put_fields(&s, fields, count);
+	name = drip_strdup(pipeline != NULL ? pipeline : "");
+	if (name == NULL || s.rc != 0 || s.length > DRIP_LOGGER_LINE_MAX) {
+		free(name);
+		return;
+	}
+	free(r->pipeline);
+	free(r->json);
+	*r = (struct recent){.level = level, .pipeline = name, .json = s.data};
+	s = (struct drip_str)DRIP_STR_INIT;
+	recents_count++;
+}
+
 static void write_line(enum drip_log_level level, const struct field *fields, size_t count)
 {
 	drip_autostr s = DRIP_STR_INIT;
-	struct drip_json j;
 
 	if (to_journal) {
 		drip_str_appendf(&s, "<%d>", (int)level);
 	}
-	drip_json_init(&j, &s);
 	if (as_json) {
-		drip_json_begin_object(&j);
+		put_fields(&s, fields, count);
 	}
-	for (size_t i = 0, written = 0; i < count; i++) {
-		if (fields[i].value == NULL || fields[i].value[0] == '\0') {
-			continue;
-		}
-		if (as_json) {
-			drip_json_put_string(&j, fields[i].key, fields[i].value);
-		} else {
+	for (size_t i = 0, written = 0; i < count && !as_json; i++) {
+		if (fields[i].value != NULL && fields[i].value[0] != '\0') {
 			drip_str_appendf(&s, "%s%s=", written++ != 0 ? " " : "", fields[i].key);
 			logfmt_value(&s, fields[i].value);
 		}
-	}
-	if (as_json) {
-		drip_json_end_object(&j);
 	}
 	drip_str_append_char(&s, '\n');
 	if (s.rc != 0) {
@@ -269,6 +303,7 @@ void drip_logger_event(enum drip_log_level level, const char *pipeline, const ch
 		if (frame_before != NULL) {
 			frame_before(frame_data);
 		}
+		keep_line(level, pipeline, fields, sizeof(fields) / sizeof(fields[0]));
 		write_line(level, fields, sizeof(fields) / sizeof(fields[0]));
 		if (frame_after != NULL) {
 			frame_after(frame_data);
@@ -276,4 +311,29 @@ void drip_logger_event(enum drip_log_level level, const char *pipeline, const ch
 	}
 	pthread_mutex_unlock(&lock);
 	errno = saved;
+}
+
+static bool is_wanted(const struct recent *r, enum drip_log_level least, const char *pipeline)
+{
+	return r->level <= least && (pipeline == NULL || strcmp(r->pipeline, pipeline) == 0);
+}
+
+void drip_logger_visit_recent(enum drip_log_level least, const char *pipeline, size_t limit,
+			      void (*visit)(const char *json, void *data), void *data)
+{
+	uint64_t first, found = 0;
+
+	pthread_mutex_lock(&lock);
+	first = recents_count > DRIP_LOGGER_RECENT ? recents_count - DRIP_LOGGER_RECENT : 0;
+	for (uint64_t i = first; i < recents_count; i++) {
+		found += is_wanted(&recents[i % DRIP_LOGGER_RECENT], least, pipeline);
+	}
+	for (uint64_t i = first; i < recents_count; i++) {
+		const struct recent *r = &recents[i % DRIP_LOGGER_RECENT];
+
+		if (is_wanted(r, least, pipeline) && found-- <= limit) {
+			visit(r->json, data);
+		}
+	}
+	pthread_mutex_unlock(&lock);
 }

@@ -15,6 +15,7 @@
 #define DRIP_LOGGER_BURST     10
 #define DRIP_LOGGER_WINDOW_MS 10000
 #define DRIP_LOGGER_LINE_MAX  4096 /* bytes; longer lines are cut */
+#define DRIP_LOGGER_RECENT    1000 /* lines kept in memory, of DRIP_LOGGER_LINE_MAX at most */
 
 /* Before threads start, and again on reload. */
 void drip_logger_setup(enum drip_log_level level, bool json);
@@ -27,6 +28,12 @@ void drip_logger_set_frame(void (*before)(void *data), void (*after)(void *data)
  * become fields. */
 void drip_logger_event(enum drip_log_level level, const char *pipeline, const char *stage,
 		       const struct drip_error *error, const char *fmt, ...) DRIP_PRINTF(5, 6);
+/*
+ * The last lines that passed, as JSON objects, oldest first: at most `limit` of those at `least` or
+ * worse, of `pipeline` (NULL: any). `visit` is called with the log locked and must not log.
+ */
+void drip_logger_visit_recent(enum drip_log_level least, const char *pipeline, size_t limit,
+			      void (*visit)(const char *json, void *data), void *data);
 bool drip_logger_wants(enum drip_log_level level);
 int drip_logger_level_parse(const char *name, enum drip_log_level *ret); /* -EINVAL */
 

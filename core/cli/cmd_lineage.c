@@ -53,7 +53,7 @@ static int read_store(const char *state_dir, const char *table, const char *form
 
 int drip_cmd_lineage(int argc, char **argv)
 {
-	static const char *const formats[] = {"text", "dot", "openlineage", NULL};
+	static const char *const formats[] = {"text", "json", "dot", "openlineage", NULL};
 	drip_autostr out = DRIP_STR_INIT;
 	struct drip_error err = DRIP_ERROR_INIT;
 	const char *operands[1], *state = NULL, *format = "text";

@@ -437,6 +437,42 @@ static int render_openlineage(struct drip_store *store, const char *job_namespac
 	return rc;
 }
 
+/* ---- JSON, for the console ---- */
+
+static void put_json_side(struct drip_json *j, const char *key, const char *namespace,
+			  const char *dataset, const char *column)
+{
+	drip_json_key(j, key);
+	drip_json_begin_object(j);
+	put_dataset_name(j, namespace, dataset);
+	drip_json_put_string(j, "column", column);
+	drip_json_end_object(j);
+}
+
+static void render_json(const struct edges *all, struct drip_str *out)
+{
+	struct drip_json j;
+
+	drip_json_init(&j, out);
+	drip_json_begin_array(&j);
+	for (size_t i = 0; i < all->count; i++) {
+		const struct drip_lineage_record *r = &all->items[i].record;
+
+		drip_json_begin_object(&j);
+		drip_json_put_string(&j, "pipeline", r->pipeline);
+		drip_json_put_string(&j, "stage", r->stage);
+		put_json_side(&j, "from", r->input_namespace, r->input_dataset, r->input_column);
+		put_json_side(&j, "to", r->output_namespace, r->output_dataset, r->output_column);
+		drip_json_put_string(&j, "kind", kind_name(r->kind));
+		drip_json_put_string(&j, "class", drip_class_name(r->classification));
+		drip_json_put_bool(&j, "upstream", all->items[i].upstream);
+		drip_json_put_int(&j, "distance", all->items[i].distance);
+		drip_json_end_object(&j);
+	}
+	drip_json_end_array(&j);
+	drip_str_append_char(out, '\n');
+}
+
 /* ---- finding ---- */
 
 static int walk(struct drip_store *store, const char *table, const char *column, struct edges *all,
@@ -490,13 +526,15 @@ int drip_lineage_render(struct drip_store *store, const char *job_namespace, con
 		rc = render_openlineage(store, job_namespace, &all, out, err);
 	} else if (rc == 0 && strcmp(format, "dot") == 0) {
 		render_dot(&all, out);
+	} else if (rc == 0 && strcmp(format, "json") == 0) {
+		render_json(&all, out);
 	} else if (rc == 0 && strcmp(format, "text") == 0) {
 		render_direction(&all, true, out);
 		render_direction(&all, false, out);
 	} else if (rc == 0) {
 		rc = drip_error_set(err, -EINVAL, "lineage.unknown_format",
 				    "there is no format \"%.40s\"", format);
-		drip_error_hint(err, "Use text, dot or openlineage.");
+		drip_error_hint(err, "Use text, json, dot or openlineage.");
 	}
 	free_edges(&all);
 	return rc;
@@ -519,5 +557,35 @@ int drip_method_lineage(struct drip_call *call, struct drip_error *err)
 		rc = text.rc != 0 ? drip_error_nomem(err, text.length) : 0;
 	}
 	drip_str_finish(&text);
+	return rc;
+}
+
+static int put_dataset(const struct drip_store_dataset *d, void *data)
+{
+	struct drip_json *j = data;
+	char when[DRIP_CLOCK_TEXT_MAX];
+
+	drip_clock_format(d->recorded_us, when, sizeof(when));
+	drip_json_begin_object(j);
+	put_dataset_name(j, d->namespace, d->name);
+	drip_json_put_int(j, "columns", d->columns);
+	if (d->classification >= 0) {
+		drip_json_put_string(j, "class",
+				     drip_class_name((enum drip_class)d->classification));
+	}
+	drip_json_put_bool(j, "written", d->written);
+	drip_json_put_bool(j, "read", d->read);
+	drip_json_put_string(j, "recorded", when);
+	drip_json_end_object(j);
+	return 0;
+}
+
+int drip_method_datasets(struct drip_call *call, struct drip_error *err)
+{
+	int rc;
+
+	drip_json_begin_array(&call->json);
+	rc = drip_store_visit_datasets(call->app->store, put_dataset, &call->json, err);
+	drip_json_end_array(&call->json);
 	return rc;
 }

@@ -460,6 +460,33 @@ static int method_runs(struct drip_call *call, struct drip_error *err)
 	return rc;
 }
 
+/* ---- the log ---- */
+
+static void put_line(const char *json, void *data)
+{
+	drip_json_raw(data, json);
+}
+
+static int method_logs(struct drip_call *call, struct drip_error *err)
+{
+	const char *name = drip_json_get_string(call->arguments, "level", "debug");
+	int64_t limit = drip_json_get_int(call->arguments, "limit", DRIP_LOGGER_RECENT);
+	enum drip_log_level level;
+
+	if (drip_logger_level_parse(name, &level) < 0) {
+		drip_error_set(err, -EINVAL, "control.unknown_level", "there is no level \"%.40s\"",
+			       name);
+		drip_error_hint(err, "Use error, warning, info or debug.");
+		return -EINVAL;
+	}
+	limit = limit < 1 || limit > DRIP_LOGGER_RECENT ? DRIP_LOGGER_RECENT : limit;
+	drip_json_begin_array(&call->json);
+	drip_logger_visit_recent(level, drip_json_get_string(call->arguments, "pipeline", NULL),
+				 (size_t)limit, put_line, &call->json);
+	drip_json_end_array(&call->json);
+	return 0;
+}
+
 /* ---- dispatch ---- */
 
 static const struct {
@@ -477,7 +504,9 @@ static const struct {
 	{"key.create", drip_method_key_create},
 	{"key.revoke", drip_method_key_revoke},
 	{"lineage", drip_method_lineage},
+	{"lineage.datasets", drip_method_datasets},
 	{"live", method_live},
+	{"logs", method_logs},
 	{"metrics", drip_method_metrics},
 	{"model.approve", drip_method_model_approve},
 	{"model.delete", drip_method_model_delete},

@@ -157,3 +157,45 @@ int drip_store_visit_lineage(struct drip_store *store, const char *dataset, cons
 	*ret_found = w.found;
 	return rc;
 }
+
+#define SIDE(side, classification, written)                                                        \
+	"SELECT " side "_namespace AS namespace, " side "_dataset AS name, " side                  \
+	"_column AS field, " classification " AS class, " written " AS written, recorded_us"       \
+	" FROM lineage"
+
+int drip_store_visit_datasets(struct drip_store *store,
+			      int (*visit)(const struct drip_store_dataset *d, void *data),
+			      void *data, struct drip_error *err)
+{
+	drip_autostmt stmt = NULL;
+	int rc = drip_store_lock_reader(store, err);
+
+	if (rc < 0) {
+		return rc;
+	}
+	rc = drip_store_prepare(
+		store->reader.handle, &stmt, err,
+		"SELECT namespace, name, count(DISTINCT nullif(field, '')),"
+		" max(class), max(written), min(written), max(recorded_us) FROM (" SIDE(
+			"output", "classification",
+			"1") " UNION ALL " SIDE("input", "-1",
+						"0") ") WHERE name <> ''"
+						     " GROUP BY 1, 2 ORDER BY 2, 1 LIMIT ?",
+		"i", (int64_t)DRIP_STORE_DATASETS_MAX);
+	while (rc == 0 && (rc = drip_store_step(stmt, err)) == 1) {
+		struct drip_store_dataset d = {
+			.namespace = drip_store_text(stmt, 0),
+			.name = drip_store_text(stmt, 1),
+			.columns = sqlite3_column_int64(stmt, 2),
+			.classification = sqlite3_column_int(stmt, 3),
+			.written = sqlite3_column_int(stmt, 4) != 0,
+			.read = sqlite3_column_int(stmt, 5) == 0,
+			.recorded_us = sqlite3_column_int64(stmt, 6),
+		};
+
+		rc = visit(&d, data);
+	}
+	sqlite3_reset(stmt);
+	pthread_mutex_unlock(&store->reader.lock);
+	return rc;
+}

@@ -93,6 +93,22 @@ int drip_store_visit_lineage(struct drip_store *store, const char *dataset, cons
 			     int (*visit)(const struct drip_store_edge *e, void *data), void *data,
 			     bool *ret_found, struct drip_error *err) DRIP_MUST_CHECK;
 
+/* A dataset that lineage knows. */
+struct drip_store_dataset {
+	const char *namespace, *name; /* (borrowed) for the call */
+	int64_t columns;
+	int classification;  /* the highest of its columns; -1: nothing here writes it */
+	bool written, read;  /* by a pipeline */
+	int64_t recorded_us; /* last */
+};
+
+#define DRIP_STORE_DATASETS_MAX 20000 /* shown at once */
+
+/* By name. */
+int drip_store_visit_datasets(struct drip_store *store,
+			      int (*visit)(const struct drip_store_dataset *d, void *data),
+			      void *data, struct drip_error *err) DRIP_MUST_CHECK;
+
 struct drip_store_letter {
 	int64_t id;
 	struct drip_dead_letter letter; /* of its position only partition, order and text */

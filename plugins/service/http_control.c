@@ -101,6 +101,11 @@ static const struct {
 	{"/api/v1/checkpoints", "checkpoint.show", {"pipeline", NULL}, {NULL}},
 	{"/api/v1/lineage", "lineage", {"table", "column", "format", NULL}, {NULL}},
 	{"/api/v1/dead-letters", "dlq.list", {"pipeline", "stage", NULL}, {"limit", NULL}},
+	{"/api/v1/datasets", "lineage.datasets", {NULL}, {NULL}},
+	{"/api/v1/logs", "logs", {"pipeline", "level", NULL}, {"limit", NULL}},
+	{"/api/v1/catalog", "catalog", {NULL}, {NULL}},
+	{"/api/v1/models", "model.list", {NULL}, {NULL}},
+	{"/api/v1/model", "model.show", {"name", NULL}, {NULL}},
 };
 
 static bool route_read(struct drip_ctx *ctx, const struct http_request *r, struct http_answer *ret)

@@ -258,6 +258,49 @@ TEST(repeated_lines_are_limited)
 	CHECK_EQ_INT(end_log(), DRIP_LOGGER_BURST + 1);
 }
 
+static void join_line(const char *json, void *data)
+{
+	strncat(data, json, 8191 - strlen(data));
+}
+
+TEST(the_last_lines_are_kept)
+{
+	static char lines[8192];
+	char name[32];
+
+	begin_log(DRIP_LOG_INFO, false);
+	drip_logger_event(DRIP_LOG_ERROR, "kept", "s", NULL, "an error");
+	drip_logger_event(DRIP_LOG_INFO, "kept", "s", NULL, "some news");
+	drip_logger_event(DRIP_LOG_DEBUG, "kept", "s", NULL, "a detail");
+	drip_logger_event(DRIP_LOG_INFO, "other", "s", NULL, "other news");
+	CHECK_EQ_INT(end_log(), 3);
+	lines[0] = '\0';
+	drip_logger_visit_recent(DRIP_LOG_DEBUG, "kept", 10, join_line, lines);
+	CHECK_CONTAINS(lines, "\"level\":\"error\",\"msg\":\"an error\",\"pipeline\":\"kept\","
+			      "\"stage\":\"s\"}{\"ts\":");
+	CHECK_CONTAINS(lines, "some news");
+	CHECK(strstr(lines, "a detail") == NULL);
+	CHECK(strstr(lines, "other news") == NULL);
+	lines[0] = '\0';
+	drip_logger_visit_recent(DRIP_LOG_ERROR, "kept", 10, join_line, lines);
+	CHECK(strstr(lines, "some news") == NULL);
+	lines[0] = '\0';
+	drip_logger_visit_recent(DRIP_LOG_DEBUG, NULL, 1, join_line, lines);
+	CHECK_CONTAINS(lines, "other news");
+	CHECK(strstr(lines, "some news") == NULL);
+	/* A ring: the oldest make room. */
+	begin_log(DRIP_LOG_INFO, false);
+	for (int i = 0; i < DRIP_LOGGER_RECENT; i++) {
+		snprintf(name, sizeof(name), "%c%c%c", 'a' + i % 26, 'a' + i / 26 % 26,
+			 'a' + i / 676);
+		drip_logger_event(DRIP_LOG_INFO, name, NULL, NULL, "x");
+	}
+	CHECK_EQ_INT(end_log(), DRIP_LOGGER_RECENT);
+	lines[0] = '\0';
+	drip_logger_visit_recent(DRIP_LOG_DEBUG, "kept", 10, join_line, lines);
+	CHECK_EQ_STR(lines, "");
+}
+
 static void *log_much(void *data)
 {
 	for (int i = 0; i < 50; i++) {

@@ -394,6 +394,28 @@ TEST(a_reload_says_what_needs_a_restart)
 	end_daemon();
 }
 
+TEST(the_log_and_the_datasets_are_answered)
+{
+	int fd;
+
+	start_daemon();
+	fd = open_control();
+	wait_for_rows(fd, 1);
+	while (strstr(ask(fd, "{\"id\":1,\"method\":\"lineage.datasets\"}\n"), "\"read\":true") ==
+	       NULL) {
+	}
+	CHECK_CONTAINS(answer, "\"class\":\"restricted\"");
+	ask(fd, "{\"id\":1,\"method\":\"logs\",\"arguments\":{\"limit\":5}}\n");
+	CHECK_CONTAINS(answer, "\"level\":\"info\"");
+	ask(fd, "{\"id\":1,\"method\":\"logs\",\"arguments\":{\"level\":\"loud\"}}\n");
+	CHECK_CONTAINS(answer, "control.unknown_level");
+	ask(fd, "{\"id\":1,\"method\":\"lineage\",\"arguments\":{\"table\":\"orders\","
+		"\"format\":\"json\"}}\n");
+	CHECK_CONTAINS(answer, "\\\"upstream\\\":");
+	close(fd);
+	end_daemon();
+}
+
 TEST(status_tells_what_feeds_a_stage)
 {
 	int fd;
