@@ -12,7 +12,7 @@ cat >"$work/pkg-config" <<'SH'
 #!/bin/sh
 for word; do
 	case "$word" in
-	libmariadb* | mariadb* | mysqlclient* | duckdb* | libzstd* | zlib* | libxxhash* | jansson* | libpcre2* | nettle*) exit 1 ;;
+	libmariadb* | mariadb* | mysqlclient* | duckdb* | libzstd* | zlib* | libxxhash* | jansson* | libpcre2* | nettle* | libcurl*) exit 1 ;;
 	esac
 done
 exec /usr/bin/pkg-config "$@"

@@ -35,8 +35,24 @@ source:
   columns:
     - {name: id, kind: sequence, key: true}
     - {name: amount, kind: decimal, type: "decimal(10,2)", min: 1, max: 40}
+    - {name: phone, kind: text, class: restricted}
+transforms:
+  - id: checks
+    plugin: quality
+    rules:
+      - {rule: not_null, columns: [id], action: warn}
+      - {rule: range, columns: [amount], max: 39, action: warn, name: cheap}
 sinks:
   - {id: hole, plugin: blackhole}
+"""
+
+NIGHTLY = """
+include: [common.yaml]
+pipeline: nightly
+schedule: {cron: "0 4 1 1 *"}
+source: {plugin: generate, table: days, rows: 10, columns: [{name: day, kind: sequence, key: true}]}
+sinks:
+  - {plugin: blackhole}
 """
 
 tests = 0
@@ -87,6 +103,9 @@ class Daemon:
         with urllib.request.urlopen("http://127.0.0.1:%d/api/v1/status" % self.port, timeout=HANG_S) as answer:
             return json.load(answer)
 
+    def state(self, name):
+        return next(p["state"] for p in self.status()["pipelines"] if p["name"] == name)
+
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         try:
@@ -105,7 +124,8 @@ def test_overview(browser, daemon):
     browser.open("http://127.0.0.1:%d/" % daemon.port)
     browser.wait("document.querySelector('.link.live')", "the stream")
     browser.wait("document.querySelector('h1').innerText === 'Overview'")
-    rows = "Number([...document.querySelectorAll('tbody tr td')][6].innerText.replace(/[^0-9]/g, ''))"
+    rows = "Number([...document.querySelectorAll('tbody tr')].find((r) => r.innerText.includes('orders'))" \
+           ".querySelectorAll('td')[6].innerText.replace(/[^0-9]/g, ''))"
     browser.wait("%s > 0" % rows, "rows of the pipeline")
     before = browser.evaluate(rows)
     browser.wait("%s !== %s" % (rows, before), "live numbers")
@@ -116,6 +136,73 @@ def test_overview(browser, daemon):
           "orders" in text_of(browser) and "running" in text_of(browser), text_of(browser))
     browser.wait("document.querySelector('.chart canvas')", "the chart")
     check("the overview draws a chart", True)
+
+
+def go(browser, daemon, route, heading):
+    browser.open("http://127.0.0.1:%d/#/%s" % (daemon.port, route))
+    browser.wait("document.querySelector('h1').innerText.startsWith(%s) && document.title.endsWith('Dripline')" % json.dumps(heading))
+
+
+def button(label):
+    return "[...document.querySelectorAll('button')].find((b) => b.innerText === %s)" % json.dumps(label)
+
+
+def test_pipeline(browser, daemon):
+    go(browser, daemon, "pipeline/orders", "orders")
+    browser.wait("document.querySelectorAll('.graph svg .box').length === 3", "three stages")
+    check("the pipeline's graph is drawn", browser.evaluate("document.querySelectorAll('.graph svg path.edge').length") == 2)
+    browser.wait("[...document.querySelectorAll('.graph text.minor')].some((t) => /[1-9][0-9,]* rows.s/.test(t.textContent))")
+    check("the graph shows live rates", True)
+    pictures(browser, "pipeline")
+    browser.evaluate("%s.focus()" % button("Pause"))
+    browser.press("Enter")
+    browser.wait("document.querySelector('dialog[open]')", "the question")
+    browser.press("Escape")
+    browser.wait("!document.querySelector('dialog')")
+    check("Escape leaves the question, and the focus is back", browser.evaluate("document.activeElement.innerText") == "Pause")
+    check("nothing was paused", daemon.state("orders") == "running")
+    browser.press("Enter")
+    browser.wait("document.querySelector('dialog[open]')")
+    browser.evaluate("[...document.querySelectorAll('dialog button')][0].click()")
+    browser.wait("document.querySelector('h1 .badge').innerText === 'paused'", "paused")
+    check("a pipeline can be paused", daemon.state("orders") == "paused")
+    browser.wait("[...document.querySelectorAll('[aria-live=polite]')].some((e) => e.innerText.includes('orders is paused'))")
+    check("the change is said to a screen reader", True)
+    browser.wait("!%s.disabled" % button("Resume"))
+    browser.evaluate("%s.click()" % button("Resume"))
+    browser.wait("document.querySelector('dialog[open]')")
+    browser.press("Enter")
+    browser.wait("document.querySelector('h1 .badge').innerText === 'running'", "running again")
+    check("and resumed", True)
+
+
+def test_pages(browser, daemon):
+    go(browser, daemon, "lineage", "Lineage")
+    browser.wait("document.querySelector('tbody tr th a')", "a dataset")
+    check("lineage lists datasets", "orders" in text_of(browser), text_of(browser))
+    browser.evaluate("[...document.querySelectorAll('tbody tr th a')].find((a) => a.innerText.includes('orders')).click()")
+    browser.wait("document.querySelectorAll('.graph svg .box').length >= 2", "the graph of tables")
+    check("lineage of a table is drawn", browser.evaluate("document.querySelectorAll('.graph svg path.edge').length") >= 1)
+    pictures(browser, "lineage")
+    browser.evaluate("%s.click()" % button("Show columns"))
+    browser.wait("[...document.querySelectorAll('.graph text.name')].some((t) => t.textContent === 'phone')", "the graph of columns")
+    check("and of its columns, with their classes", "restricted" in text_of(browser))
+    go(browser, daemon, "runs", "Runs and log")
+    browser.wait("document.querySelector('tbody tr')", "a run")
+    browser.wait("document.querySelector('ol.log li')", "a line of the log")
+    check("runs and log lines are listed", "orders" in text_of(browser) and "listening at" in text_of(browser), text_of(browser))
+    pictures(browser, "runs")
+    go(browser, daemon, "quality", "Quality")
+    browser.wait("document.querySelector('main').innerText.includes('cheap')", "the rule that is broken")
+    check("quality counts violations", True)
+    pictures(browser, "quality")
+    for route, heading in (("catalog", "Catalog"), ("models", "Models")):
+        go(browser, daemon, route, heading)
+        browser.wait("!document.querySelector('main').innerText.includes('Loading')")
+        check("%s opens" % route, not browser.evaluate("!!document.querySelector('.error')"), text_of(browser))
+        pictures(browser, route)
+    go(browser, daemon, "pipeline", "Pipelines")
+    check("all pipelines are drawn", browser.evaluate("document.querySelectorAll('.graph svg').length") == 2)
 
 
 def pictures(browser, name):
@@ -131,14 +218,16 @@ def main():
     folder = tempfile.mkdtemp(prefix="drip-console.")
     daemon = browser = None
     try:
-        daemon = Daemon(folder, {"common.yaml": COMMON % {"dir": folder, "port": 0}, "orders.yaml": ORDERS})
+        daemon = Daemon(folder, {"common.yaml": COMMON % {"dir": folder, "port": 0}, "orders.yaml": ORDERS, "nightly.yaml": NIGHTLY})
         browser = Browser(CHROMIUM)
         browser.size(1280, 900)
         test_overview(browser, daemon)
         pictures(browser, "overview")
+        test_pipeline(browser, daemon)
+        test_pages(browser, daemon)
         check("the browser has nothing to complain of", not browser.complaints(), "\n".join(browser.complaints()))
     except (TimeoutError, RuntimeError, EOFError) as error:
-        check("the test goes to its end", False, error)
+        check("the test goes to its end", False, "%s\n%s" % ("\n".join(browser.complaints() if browser else []), error))
         if daemon is not None:
             print("# " + "# ".join(daemon.log[-15:]))
     finally:

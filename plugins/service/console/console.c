@@ -5,7 +5,7 @@
  * server's pool calls on_request; one thread sends the status to the open pages each second; open,
  * start, stop and close are the host's. Invariant: no file needs a token, everything else does.
  */
-#include "../http.h"
+#include "console.h"
 
 #include "assets.h"
 
@@ -16,7 +16,7 @@
 #include <string.h>
 #include <time.h>
 
-#define BODY_BYTES_MAX  (64 * 1024) /* bodies are not looked at */
+#define BODY_BYTES_MAX  (256 * 1024) /* a query is the longest */
 #define STATUS_EVERY_S  1
 #define TYPE_PROMETHEUS "text/plain; version=0.0.4; charset=utf-8"
 
@@ -27,6 +27,7 @@
 
 struct console_config {
 	HTTP_CONFIG;
+	const char *api;
 };
 
 struct console {
@@ -39,7 +40,13 @@ struct console {
 	bool stopping; /* lock */
 };
 
-static const struct drip_option options[] = {HTTP_OPTIONS(struct console_config, "127.0.0.1:8081")};
+static const struct drip_option options[] = {
+	HTTP_OPTIONS(struct console_config, "127.0.0.1:8081"),
+	DRIP_OPTION(struct console_config, api,
+		    .help = "Address of a service api, which the page's queries are sent to with "
+			    "the reader's own key. Without it the page has no queries.",
+		    .example = "http://127.0.0.1:8090"),
+};
 
 /* ---- requests ---- */
 
@@ -89,6 +96,8 @@ static void on_request(const struct http_request *r, struct http_answer *ret, vo
 		ret->stream = true;
 	} else if (!r->post && strcmp(r->url, "/api/v1/metrics") == 0) {
 		http_answer_control(console->ctx, "metrics", "{}", TYPE_PROMETHEUS, ret);
+	} else if (r->post && strcmp(r->url, "/api/v1/query") == 0) {
+		console_query(console->config->api, r, ret);
 	} else if (!http_control_route(console->ctx, r, ret)) {
 		http_answer_error(ret, MHD_HTTP_NOT_FOUND, "http.no_such_page",
 				  "there is no such page", "See the plugin's README.");
@@ -136,7 +145,18 @@ static void *run_sender(void *data)
 static int console_check(struct drip_ctx *ctx, const void *config, bool connect,
 			 struct drip_report *report, struct drip_error *err)
 {
+	const struct console_config *console = config;
+	struct drip_error finding = DRIP_ERROR_INIT;
+
 	http_check(config, report);
+	if (console->api != NULL && strncmp(console->api, "http://", 7) != 0 &&
+	    strncmp(console->api, "https://", 8) != 0) {
+		drip_error_set(&finding, -EINVAL, "console.bad_api",
+			       "the address of the API is no URL");
+		drip_error_hint(&finding, "Write it as http://127.0.0.1:8090.");
+		drip_error_option(&finding, "api");
+		report->add(report, DRIP_LOG_ERROR, &finding);
+	}
 	return 0;
 }
 
@@ -146,7 +166,8 @@ static int console_open(struct drip_ctx *ctx, const void *config, void **ret_sel
 	struct console *console = calloc(1, sizeof(*console));
 	pthread_condattr_t monotonic;
 
-	if (console == NULL) {
+	if (console == NULL || console_query_init() < 0) {
+		free(console);
 		return drip_error_nomem(err, sizeof(*console));
 	}
 	console->ctx = ctx;

@@ -305,15 +305,76 @@ TEST(stops_while_streams_begin)
 	}
 }
 
-TEST(refuses_what_admin_refuses)
+/* Another server of this kind stands for the API: what matters is what comes and goes. */
+TEST(hands_queries_to_the_api)
+{
+	static const char post[] =
+		HOST "Content-Type: application/json\r\nContent-Length: 16\r\nDripline-Key: k-1\r\n"
+		     "\r\n{\"sql\":\"SELECT\"}";
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	static const char reply[] =
+		"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n"
+		"Content-Length: 13\r\nConnection: close\r\n\r\n{\"told\":true}";
+	socklen_t length = sizeof(address);
+	int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), page, peer;
+	char url[64], got[4096] = "", request[1024];
+	size_t size = 0;
+
+	REQUIRE(bind(listening, (struct sockaddr *)&address, sizeof(address)) == 0);
+	REQUIRE(listen(listening, 1) == 0);
+	REQUIRE(getsockname(listening, (struct sockaddr *)&address, &length) == 0);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/", ntohs(address.sin_port));
+	start(DRIP_OPTIONS("listen", "127.0.0.1:0", "api", url));
+	page = connect_to(0);
+	snprintf(request, sizeof(request), "POST /api/v1/query HTTP/1.1\r\n%s", post);
+	REQUIRE(send(page, request, strlen(request), MSG_NOSIGNAL) == (ssize_t)strlen(request));
+	peer = accept(listening, NULL, NULL);
+	while (strstr(got, "{\"sql\":\"SELECT\"}") == NULL) {
+		ssize_t n = recv(peer, got + size, sizeof(got) - 1 - size, 0);
+
+		REQUIRE(n > 0);
+		size += (size_t)n;
+		got[size] = '\0';
+	}
+	CHECK_CONTAINS(got, "POST /query HTTP/1.1\r\n");
+	CHECK_CONTAINS(got, "Authorization: Bearer k-1\r\n");
+	REQUIRE(send(peer, reply, sizeof(reply) - 1, MSG_NOSIGNAL) == sizeof(reply) - 1);
+	close(peer);
+	CHECK(read_until(page, "{\"told\":tru"));
+	close(page);
+	close(listening);
+	CHECK_EQ_INT(ask("POST /api/v1/query",
+			 HOST "Content-Type: application/json\r\nContent-Length: 0\r\n"),
+		     502);
+	CHECK_CONTAINS(answer, "console.api_failed");
+	CHECK_EQ_INT(ask("POST /api/v1/query", HOST "Content-Type: application/json\r\n"
+						    "Dripline-Key: a b\r\nContent-Length: 0\r\n"),
+		     400);
+	CHECK_CONTAINS(answer, "console.bad_key");
+	stop();
+	start(DRIP_OPTIONS("listen", "127.0.0.1:0"));
+	CHECK_EQ_INT(ask("POST /api/v1/query",
+			 HOST "Content-Type: application/json\r\nContent-Length: 0\r\n"),
+		     501);
+	CHECK_CONTAINS(answer, "console.no_api");
+	stop();
+}
+
+static void check_refused(const char *const *options, const char *code)
 {
 	h = drip_harness_create(test_argv[1]);
-	CHECK_EQ_INT(drip_harness_open(h, DRIP_KIND_SERVICE, "console",
-				       DRIP_OPTIONS("listen", "0.0.0.0:0"), &service, &err),
+	memset(&err, 0, sizeof(err));
+	CHECK_EQ_INT(drip_harness_open(h, DRIP_KIND_SERVICE, "console", options, &service, &err),
 		     -EINVAL);
-	CHECK(strstr(drip_harness_findings(h), "http.remote_refused") != NULL ||
-	      strcmp(err.code, "http.remote_refused") == 0);
+	CHECK(strstr(drip_harness_findings(h), code) != NULL || strcmp(err.code, code) == 0);
 	drip_harness_destroy(h);
+}
+
+TEST(refuses_bad_options)
+{
+	check_refused(DRIP_OPTIONS("listen", "0.0.0.0:0"), "http.remote_refused");
+	check_refused(DRIP_OPTIONS("api", "127.0.0.1:8090"), "console.bad_api");
 }
 
 TEST_MAIN()

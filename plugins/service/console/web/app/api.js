@@ -39,7 +39,7 @@ function setLink(link) {
 
 export class Failure extends Error {
 	constructor(status, body) {
-		super((body && body.message) || `the daemon answered with status ${status}`);
+		super((body && (body.message || body.detail)) || `the daemon answered with status ${status}`);
 		this.status = status;
 		this.code = (body && body.code) || '';
 		this.hint = (body && body.hint) || '';
@@ -65,11 +65,12 @@ async function ask(path, options) {
 	if (!answer.ok) {
 		let body = null;
 		try {
-			body = (await answer.json()).error;
+			const told = await answer.json();
+			body = told.error || told; // or a problem of RFC 9457
 		} catch {
 			// not of the daemon: the status says it
 		}
-		if (answer.status === 401 && !(body && body.code !== 'http.unauthorized')) {
+		if (answer.status === 401 && path !== 'api/v1/query') {
 			setLink('locked');
 		}
 		throw new Failure(answer.status, body);

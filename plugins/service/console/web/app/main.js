@@ -3,11 +3,25 @@
 // screen reader is told.
 import { html, render, useEffect, useRef, useState } from '../lib/preact.js';
 import { connect, unlock } from './api.js';
+import { Catalog } from './catalog.js';
+import { Lineage } from './lineage.js';
+import { Models } from './models.js';
 import { Overview } from './overview.js';
+import { Pipeline } from './pipeline.js';
+import { Quality } from './quality.js';
+import { Query } from './query.js';
+import { Runs } from './runs.js';
 import { duration, useLive } from './ui.js';
 
 const PAGES = [
 	['', 'Overview', Overview],
+	['pipeline', 'Pipelines', Pipeline],
+	['lineage', 'Lineage', Lineage],
+	['runs', 'Runs and log', Runs],
+	['quality', 'Quality', Quality],
+	['catalog', 'Catalog', Catalog],
+	['models', 'Models', Models],
+	['query', 'Query', Query],
 ];
 
 const LINKS = {
@@ -108,7 +122,7 @@ function App() {
 	const main = useRef();
 	const here = `${page}/${parts.join('/')}`;
 	const first = useRef(here);
-	const [name, title, Page] = PAGES.find(([known]) => known === page) || PAGES.find(([known]) => known === (page === 'pipeline' ? 'pipeline' : '')) || PAGES[0];
+	const [name, title, Page] = PAGES.find(([known]) => known === page) || PAGES[0];
 	useEffect(() => {
 		document.title = `${parts[0] ? `${parts[0]} – ` : ''}${title} – Dripline`;
 		if (first.current !== here) {

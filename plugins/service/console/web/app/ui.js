@@ -145,7 +145,7 @@ export function Strip({ items, label }) {
 export function Table({ caption, columns, rows, keyOf, empty }) {
 	const body = useRef();
 	const [active, setActive] = useState(0);
-	const links = () => [...body.current.querySelectorAll('th[scope=row] a')];
+	const links = () => (body.current ? [...body.current.querySelectorAll('th[scope=row] a')] : []);
 	useEffect(() => {
 		links().forEach((a, i) => a.setAttribute('tabindex', i === Math.min(active, rows.length - 1) ? '0' : '-1'));
 	});

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs of pipelines, and the last lines of the daemon's log.
+import { html, useState } from '../lib/preact.js';
+import { Absent, State, Table, duration, pipelineLink, time, useData, useLive } from './ui.js';
+
+const LEVELS = { error: 'bad', warning: 'warn', info: 'info', debug: '' };
+
+function Logs({ pipeline }) {
+	const [level, setLevel] = useState('info');
+	const of = useData('api/v1/logs', { pipeline, level, limit: 200 }, 3);
+	return html`<section class="panel" aria-labelledby="h-log">
+		<div class="head"><h2 id="h-log">Log</h2>
+			<label>Level<select value=${level} onChange=${(e) => setLevel(e.target.value)}>
+				${Object.keys(LEVELS).map((name) => html`<option value=${name}>${name} and worse</option>`)}</select></label></div>
+		${of.data ? html`<ol class="log" reversed aria-label="Lines of the log, newest first">${[...of.data].reverse().map((line, i) => html`<li key=${line.ts + i}>
+			<span class="muted">${time(line.ts)}</span> <span class=${`badge ${LEVELS[line.level]}`}>${line.level}</span>
+			${line.pipeline ? html` <strong>${line.pipeline}${line.stage ? `.${line.stage}` : ''}</strong>` : null} ${line.msg}
+			${line.code ? html`: ${line.error} <code>[${line.code}]</code>` : null}${line.hint ? html` <span class="muted">${line.hint}</span>` : null}</li>`)}</ol>
+			${of.data.length === 0 ? html`<p class="muted">Nothing of this level.</p>` : null}`
+			: html`<${Absent} of=${of} what="the log" />`}
+	</section>`;
+}
+
+export function Runs({ parts }) {
+	const { status } = useLive();
+	const pipeline = parts[0] || '';
+	const of = useData('api/v1/runs', { pipeline, limit: 100 }, 5);
+	const names = status ? status.pipelines.map((p) => p.name) : [];
+	const seconds = (r) => ((r.ended ? Date.parse(r.ended) : Date.now()) - Date.parse(r.begun)) / 1000;
+	return html`<div class="head"><h1 tabindex="-1">Runs and log</h1>
+			<label>Pipeline<select value=${pipeline} onChange=${(e) => { location.hash = e.target.value ? `#/runs/${encodeURIComponent(e.target.value)}` : '#/runs'; }}>
+				<option value="">all</option>${names.map((name) => html`<option value=${name}>${name}</option>`)}</select></label></div>
+		<section class="panel" aria-labelledby="h-runs"><h2 id="h-runs">Runs</h2>
+			${of.data ? html`<${Table} caption="Runs, newest first" rows=${of.data} keyOf=${(r) => r.id} empty="No run yet." columns=${[
+				{ name: 'Pipeline', head: true, cell: (r) => html`<a href=${pipelineLink(r.pipeline)}>${r.pipeline}</a>` },
+				{ name: 'State', cell: (r) => html`<${State} state=${r.state} />` },
+				{ name: 'Begun', cell: (r) => time(r.begun) },
+				{ name: 'Took', number: true, cell: (r) => duration(seconds(r)) },
+				{ name: 'Error', wide: true, cell: (r) => (r.code ? html`${r.message} <code>[${r.code}]</code>` : '') },
+			]} />` : html`<${Absent} of=${of} what="runs" />`}</section>
+		<${Logs} pipeline=${pipeline} />`;
+}
