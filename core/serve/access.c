@@ -18,8 +18,8 @@ DRIP_DEFINE_AUTOPTR(drip_json_tree, drip_json_tree_destroy);
 
 struct drip_access {
 	pthread_mutex_t lock;
-	uint64_t version; /* grows with each change, from 1 */
-	char *roles_json; /* a JSON array */
+	uint64_t version;                /* grows with each change, from 1 */
+	char *roles_json, *catalog_json; /* JSON arrays */
 };
 
 struct drip_access *drip_access_create(void)
@@ -38,6 +38,7 @@ void drip_access_destroy(struct drip_access *access)
 	if (access != NULL) {
 		pthread_mutex_destroy(&access->lock);
 		free(access->roles_json);
+		free(access->catalog_json);
 		free(access);
 	}
 }
@@ -119,13 +120,23 @@ static int put_role(struct drip_json *j, const struct drip_document *document,
 	return rc;
 }
 
+static int render_catalog(const struct drip_document *document, char **ret, struct drip_error *err)
+{
+	drip_autostr out = DRIP_STR_INIT;
+	struct drip_json j;
+
+	drip_json_init(&j, &out);
+	drip_catalog_render(&document->catalog, &j);
+	return drip_str_steal(&out, ret, err);
+}
+
 int drip_access_set_policy(struct drip_access *access, const struct drip_document *document,
 			   struct drip_error *err)
 {
 	drip_autostr out = DRIP_STR_INIT;
-	char *text = NULL;
+	char *text = NULL, *catalog = NULL;
 	struct drip_json j;
-	int rc = 0;
+	int rc = render_catalog(document, &catalog, err);
 
 	drip_json_init(&j, &out);
 	drip_json_begin_array(&j);
@@ -135,17 +146,31 @@ int drip_access_set_policy(struct drip_access *access, const struct drip_documen
 	drip_json_end_array(&j);
 	rc = rc == 0 ? drip_str_steal(&out, &text, err) : rc;
 	if (rc < 0) {
+		free(catalog);
 		return rc;
 	}
 	pthread_mutex_lock(&access->lock);
 	free(access->roles_json);
+	free(access->catalog_json);
 	access->roles_json = text;
+	access->catalog_json = catalog;
 	access->version++;
 	pthread_mutex_unlock(&access->lock);
 	return 0;
 }
 
 /* ---- methods ---- */
+
+int drip_method_catalog(struct drip_call *call, struct drip_error *err)
+{
+	struct drip_access *access = call->app->access;
+
+	(void)err;
+	pthread_mutex_lock(&access->lock);
+	drip_json_raw(&call->json, access->catalog_json != NULL ? access->catalog_json : "[]");
+	pthread_mutex_unlock(&access->lock);
+	return 0;
+}
 
 static int put_key(const struct drip_store_key *k, void *data)
 {

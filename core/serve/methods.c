@@ -495,6 +495,7 @@ static const struct {
 } methods[] = {
 	{"access", drip_method_access},
 	{"audit.append", drip_method_audit_append},
+	{"catalog", drip_method_catalog},
 	{"checkpoint.reset", method_checkpoint_reset},
 	{"checkpoint.show", method_checkpoint_show},
 	{"dlq.drop", drip_method_dlq_drop},

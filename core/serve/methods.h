@@ -9,6 +9,7 @@
  *	tap {pipeline, stage?, limit?, timeout_ms?, reveal?}   collects and ends; the socket streams
  *	checkpoint.show {pipeline?}   checkpoint.reset {pipeline}
  *	lineage {table, column?, format?}   lineage.datasets {}
+ *	catalog {}                          the tables that the document declares
  *	logs {pipeline?, level?, limit?}    the last lines of the process's log, oldest first
  *	dlq.list {pipeline?, stage?, limit?, reveal?}   dlq.show {id, reveal?}
  *	dlq.replay {ids? | pipeline, stage?}            dlq.drop {ids? | pipeline, stage?}
@@ -49,10 +50,10 @@ typedef int drip_method(struct drip_call *call, struct drip_error *err);
 int drip_call_string(const struct drip_call *call, const char *name, const char **ret,
 		     struct drip_error *err) DRIP_MUST_CHECK;
 
-drip_method drip_method_access, drip_method_audit_append, drip_method_key_create,
-	drip_method_key_revoke;                        /* access.c */
-drip_method drip_method_metrics;                       /* metrics.c */
-drip_method drip_method_lineage, drip_method_datasets; /* lineage.c */
+drip_method drip_method_catalog, drip_method_access, drip_method_audit_append,
+	drip_method_key_create, drip_method_key_revoke; /* access.c */
+drip_method drip_method_metrics;                        /* metrics.c */
+drip_method drip_method_lineage, drip_method_datasets;  /* lineage.c */
 drip_method drip_method_dlq_list, drip_method_dlq_show, drip_method_dlq_replay,
 	drip_method_dlq_drop; /* letters.c */
 drip_method drip_method_tap;  /* tap.c */

@@ -20,7 +20,19 @@ TOKEN = "0123456789abcdef-console"
 COMMON = """
 settings: {state: %(dir)s/state}
 services:
-  console: {plugin: console, listen: "127.0.0.1:%(port)d"}
+  console: {plugin: console, listen: "127.0.0.1:0"%(options)s}
+tables:
+  dw.dim_person:
+    description: People who order
+    grain: One row per person
+    columns:
+      - {name: person_key, type: int64, key: true, description: Surrogate key}
+      - {name: phone, type: utf8, class: restricted, pii: phone, description: For the messages}
+  dw.fact_order:
+    description: Orders
+    columns:
+      - {name: id, type: int64, key: true}
+      - {name: person_key, type: int64, references: dim_person.person_key}
 """
 
 ORDERS = """
@@ -70,10 +82,11 @@ def check(name, good, why=""):
 
 
 class Daemon:
-    def __init__(self, folder, files):
+    def __init__(self, folder, options=""):
         self.folder = folder
-        os.mkdir(os.path.join(folder, "conf"))
-        for name, text in files.items():
+        os.makedirs(os.path.join(folder, "conf"))
+        for name, text in {"common.yaml": COMMON % {"dir": folder, "options": options},
+                           "orders.yaml": ORDERS, "nightly.yaml": NIGHTLY}.items():
             with open(os.path.join(folder, "conf", name), "w", encoding="utf-8") as file:
                 file.write(text)
         self.start()
@@ -107,7 +120,8 @@ class Daemon:
         return next(p["state"] for p in self.status()["pipelines"] if p["name"] == name)
 
     def stop(self):
-        self.process.send_signal(signal.SIGTERM)
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(HANG_S)
         except subprocess.TimeoutExpired:
@@ -196,13 +210,102 @@ def test_pages(browser, daemon):
     browser.wait("document.querySelector('main').innerText.includes('cheap')", "the rule that is broken")
     check("quality counts violations", True)
     pictures(browser, "quality")
-    for route, heading in (("catalog", "Catalog"), ("models", "Models")):
-        go(browser, daemon, route, heading)
-        browser.wait("!document.querySelector('main').innerText.includes('Loading')")
-        check("%s opens" % route, not browser.evaluate("!!document.querySelector('.error')"), text_of(browser))
-        pictures(browser, route)
+    go(browser, daemon, "catalog", "Catalog")
+    browser.wait("document.querySelectorAll('tbody tr').length === 2", "two tables")
+    check("the catalog lists tables with their class and personal data",
+          "restricted" in text_of(browser) and "phone" in text_of(browser), text_of(browser))
+    pictures(browser, "catalog")
+    go(browser, daemon, "catalog/dw.fact_order", "dw.fact_order")
+    check("a table shows its references", "dw.dim_person" in text_of(browser), text_of(browser))
+    go(browser, daemon, "models", "Models")
+    browser.wait("document.querySelector('main').innerText.includes('No model')")
+    check("models say that there is none", True)
+    go(browser, daemon, "query", "Query")
+    browser.evaluate("document.querySelector('textarea').focus()")
+    browser.type("SELECT 1")
+    browser.evaluate("document.querySelector('main form').requestSubmit()")
+    browser.wait("document.querySelector('.note-box')", "why there are no queries")
+    check("queries say that no API is configured", "No API" in text_of(browser), text_of(browser))
+    browser.forgive("api/v1/query")
     go(browser, daemon, "pipeline", "Pipelines")
     check("all pipelines are drawn", browser.evaluate("document.querySelectorAll('.graph svg').length") == 2)
+
+
+def test_keyboard(browser, daemon):
+    """All by keys: skip link, navigation, rows of a table; no trap on the way round."""
+    browser.open("about:blank")
+    browser.open("http://127.0.0.1:%d/" % daemon.port)
+    browser.wait("document.querySelector('tbody tr th a')", "the table")
+    browser.press("Tab")
+    check("the first key stop is the skip link", browser.evaluate("document.activeElement.className") == "skip")
+    check("which is seen then", browser.evaluate("document.activeElement.getBoundingClientRect().left") >= 0)
+    browser.press("Enter")
+    check("it leads to the content", browser.evaluate("document.activeElement.tagName") == "H1")
+    stops = []
+    for _ in range(60):
+        browser.press("Tab")
+        stops.append(browser.evaluate("document.activeElement.tagName + ' ' + document.activeElement.innerText.trim().slice(0, 20)"))
+        if stops[-1].startswith("BODY") or stops.count(stops[-1]) > 1:
+            break
+    check("rows of a table are one stop", sum("orders" in s or "nightly" in s for s in stops) == 1, stops)
+    browser.evaluate("document.querySelector('tbody tr th a').focus()")
+    first = browser.evaluate("document.activeElement.innerText")
+    browser.press("ArrowDown")
+    second = browser.evaluate("document.activeElement.innerText")
+    check("arrow keys go from row to row", {first, second} == {"orders", "nightly"}, (first, second))
+    outline = browser.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    check("the focus is seen", outline != "none", outline)
+    browser.press("Enter")
+    browser.wait("document.querySelector('h1').innerText.startsWith(%s)" % json.dumps(second))
+    browser.wait("document.activeElement.tagName === 'H1'", "the focus on the heading")
+    check("Enter opens the row, and the focus is on its heading", True)
+    check("the title names the page", second in browser.evaluate("document.title"))
+
+
+NAMELESS = """[...document.querySelectorAll('a[href], button, input, select, textarea, [role=img], dialog')].filter((e) =>
+    !(e.innerText || e.getAttribute('aria-label') || (e.labels && e.labels.length) || '').toString().trim()).length"""
+
+
+def test_structure(browser, daemon):
+    for route, heading in (("", "Overview"), ("pipeline/orders", "orders"), ("lineage", "Lineage"), ("quality", "Quality"),
+                           ("runs", "Runs and log"), ("catalog", "Catalog"), ("query", "Query")):
+        go(browser, daemon, route, heading)
+        browser.wait("!document.querySelector('main').innerText.includes('Loading')")
+        browser.size(360, 740)
+        browser.wait("innerWidth === 360")
+        wide = browser.evaluate("document.documentElement.scrollWidth")
+        if not route or route == "pipeline/orders":
+            pictures(browser, (route.split("/")[0] or "overview") + "-360")
+        browser.size(1280, 900)
+        one = browser.evaluate("['main', 'header nav[aria-label]', 'h1'].every((s) => document.querySelectorAll(s).length === 1)")
+        named = browser.evaluate(NAMELESS)
+        tables = browser.evaluate("[...document.querySelectorAll('table:not(.u-legend)')].every((t) => t.caption && t.querySelector('th[scope=col]'))")
+        check("%s fits 360 pixels, has landmarks, and names for all that can be used" % heading,
+              wide <= 360 and one and named == 0 and tables, (wide, one, named, tables))
+
+
+def test_token(browser, folder):
+    daemon = Daemon(os.path.join(folder, "locked"), ', token: "%s"' % TOKEN)
+    try:
+        browser.open("http://127.0.0.1:%d/" % daemon.port)
+        browser.wait("document.querySelector('.gate input')", "the question for the token")
+        browser.evaluate("document.querySelector('.gate input').focus()")
+        browser.type("wrong-wrong-wrong")
+        browser.press("Enter")
+        browser.wait("document.querySelector('.gate .error')", "the refusal")
+        check("a wrong token is refused", True)
+        browser.evaluate("document.querySelector('.gate input').select()")
+        browser.type(TOKEN)
+        browser.press("Enter")
+        browser.wait("document.querySelector('.link.live') && document.querySelector('tbody tr th a')", "the overview")
+        check("the token opens the page", True)
+        check("it is kept for the tab only", browser.evaluate("sessionStorage.getItem('token') !== null && localStorage.getItem('token') === null"))
+        daemon.stop()
+        browser.wait("document.querySelector('.link.offline')", "that the daemon is gone")
+        check("the page says when the daemon is gone", True)
+    finally:
+        daemon.stop()
+        browser.forgive("127.0.0.1:%d/" % daemon.port)  # what it was refused, and could not reach
 
 
 def pictures(browser, name):
@@ -218,13 +321,16 @@ def main():
     folder = tempfile.mkdtemp(prefix="drip-console.")
     daemon = browser = None
     try:
-        daemon = Daemon(folder, {"common.yaml": COMMON % {"dir": folder, "port": 0}, "orders.yaml": ORDERS, "nightly.yaml": NIGHTLY})
+        daemon = Daemon(os.path.join(folder, "open"))
         browser = Browser(CHROMIUM)
         browser.size(1280, 900)
         test_overview(browser, daemon)
         pictures(browser, "overview")
         test_pipeline(browser, daemon)
         test_pages(browser, daemon)
+        test_keyboard(browser, daemon)
+        test_structure(browser, daemon)
+        test_token(browser, folder)
         check("the browser has nothing to complain of", not browser.complaints(), "\n".join(browser.complaints()))
     except (TimeoutError, RuntimeError, EOFError) as error:
         check("the test goes to its end", False, "%s\n%s" % ("\n".join(browser.complaints() if browser else []), error))

@@ -409,6 +409,7 @@ TEST(the_log_and_the_datasets_are_answered)
 	CHECK_CONTAINS(answer, "\"level\":\"info\"");
 	ask(fd, "{\"id\":1,\"method\":\"logs\",\"arguments\":{\"level\":\"loud\"}}\n");
 	CHECK_CONTAINS(answer, "control.unknown_level");
+	CHECK_CONTAINS(ask(fd, "{\"id\":1,\"method\":\"catalog\"}\n"), "\"result\":[]");
 	ask(fd, "{\"id\":1,\"method\":\"lineage\",\"arguments\":{\"table\":\"orders\","
 		"\"format\":\"json\"}}\n");
 	CHECK_CONTAINS(answer, "\\\"upstream\\\":");

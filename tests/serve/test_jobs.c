@@ -162,6 +162,53 @@ TEST(a_client_says_why_it_cannot_connect)
 
 /* ---- lineage that is too large to show ---- */
 
+static struct drip_lineage_record flow(const char *in, const char *in_col, const char *out,
+				       const char *out_col)
+{
+	return (struct drip_lineage_record){.pipeline = "p",
+					    .stage = out,
+					    .input_namespace = "n",
+					    .input_dataset = in,
+					    .input_column = in_col,
+					    .output_namespace = "n",
+					    .output_dataset = out,
+					    .output_column = out_col,
+					    .kind = DRIP_LINEAGE_IDENTITY};
+}
+
+static int name_dataset(const struct drip_store_dataset *d, void *data)
+{
+	char *text = data;
+	size_t n = strlen(text);
+
+	snprintf(text + n, 512 - n, "%s %lld %d %s%s;", d->name, (long long)d->columns,
+		 d->classification, d->written ? "w" : "", d->read ? "r" : "");
+	return 0;
+}
+
+TEST(datasets_of_the_lineage_are_listed)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_store *store = NULL;
+	const struct drip_durable *d;
+	struct drip_lineage_record r[] = {
+		flow("shop.a", "x", "dwh.b", "y"),
+		flow("shop.a", "z", "dwh.b", "z"),
+		flow("dwh.b", "y", "lake.c", "y"),
+	};
+	char text[512] = "";
+
+	REQUIRE_OK(drip_store_open(temp_dir(), DRIP_STORE_WRITE, &store, &err), &err);
+	d = drip_store_durable(store);
+	r[0].classification = DRIP_CLASS_RESTRICTED;
+	CHECK_EQ_INT(drip_store_visit_datasets(store, name_dataset, text, &err), 0);
+	CHECK_EQ_STR(text, "");
+	CHECK_EQ_INT(d->lineage_put(d->self, r, 3, &err), 0);
+	CHECK_EQ_INT(drip_store_visit_datasets(store, name_dataset, text, &err), 0);
+	CHECK_EQ_STR(text, "dwh.b 2 3 wr;lake.c 1 0 w;shop.a 2 -1 r;");
+	drip_store_close(store);
+}
+
 TEST(lineage_is_bounded)
 {
 	enum { COUNT = 100001 };

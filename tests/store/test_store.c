@@ -422,37 +422,6 @@ static struct drip_lineage_record edge(const char *in, const char *in_col, const
 					    .kind = DRIP_LINEAGE_IDENTITY};
 }
 
-static int name_dataset(const struct drip_store_dataset *d, void *data)
-{
-	char *text = data;
-	size_t n = strlen(text);
-
-	snprintf(text + n, 512 - n, "%s %lld %d %s%s;", d->name, (long long)d->columns,
-		 d->classification, d->written ? "w" : "", d->read ? "r" : "");
-	return 0;
-}
-
-TEST(datasets_of_the_lineage_are_listed)
-{
-	struct drip_error err = DRIP_ERROR_INIT;
-	struct drip_store *store = open_store(temp_dir());
-	const struct drip_durable *d = drip_store_durable(store);
-	struct drip_lineage_record r[] = {
-		edge("shop.a", "x", "dwh.b", "y"),
-		edge("shop.a", "z", "dwh.b", "z"),
-		edge("dwh.b", "y", "lake.c", "y"),
-	};
-	char text[512] = "";
-
-	r[0].classification = DRIP_CLASS_RESTRICTED;
-	CHECK_EQ_INT(drip_store_visit_datasets(store, name_dataset, text, &err), 0);
-	CHECK_EQ_STR(text, "");
-	CHECK_EQ_INT(d->lineage_put(d->self, r, 3, &err), 0);
-	CHECK_EQ_INT(drip_store_visit_datasets(store, name_dataset, text, &err), 0);
-	CHECK_EQ_STR(text, "dwh.b 2 3 wr;lake.c 1 0 w;shop.a 2 -1 r;");
-	drip_store_close(store);
-}
-
 TEST(lineage_is_walked_both_ways)
 {
 	struct drip_error err = DRIP_ERROR_INIT;

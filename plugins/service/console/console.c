@@ -16,9 +16,11 @@
 #include <string.h>
 #include <time.h>
 
-#define BODY_BYTES_MAX  (256 * 1024) /* a query is the longest */
-#define STATUS_EVERY_S  1
-#define TYPE_PROMETHEUS "text/plain; version=0.0.4; charset=utf-8"
+#define BODY_BYTES_MAX      (256 * 1024) /* a query is the longest */
+#define QUERIES_AT_ONCE     2
+#define QUERIES_WAITING_MAX 8
+#define STATUS_EVERY_S      1
+#define TYPE_PROMETHEUS     "text/plain; version=0.0.4; charset=utf-8"
 
 /* Nothing from elsewhere, nothing inline, in no frame. */
 #define POLICY                                                                                     \
@@ -85,6 +87,16 @@ static void answer_asset(const struct http_request *r, const struct asset *file,
 	ret->policy = POLICY;
 }
 
+static bool is_query(const struct http_request *r)
+{
+	return r->post && strcmp(r->url, "/api/v1/query") == 0;
+}
+
+static bool is_slow(const struct http_request *r, void *data)
+{
+	return is_query(r);
+}
+
 static void on_request(const struct http_request *r, struct http_answer *ret, void *data)
 {
 	struct console *console = data;
@@ -96,7 +108,7 @@ static void on_request(const struct http_request *r, struct http_answer *ret, vo
 		ret->stream = true;
 	} else if (!r->post && strcmp(r->url, "/api/v1/metrics") == 0) {
 		http_answer_control(console->ctx, "metrics", "{}", TYPE_PROMETHEUS, ret);
-	} else if (r->post && strcmp(r->url, "/api/v1/query") == 0) {
+	} else if (is_query(r)) {
 		console_query(console->config->api, r, ret);
 	} else if (!http_control_route(console->ctx, r, ret)) {
 		http_answer_error(ret, MHD_HTTP_NOT_FOUND, "http.no_such_page",
@@ -196,6 +208,9 @@ static int console_start(void *self, struct drip_error *err)
 	struct http_options http = {.config = (const struct http_config *)console->config,
 				    .body_max = BODY_BYTES_MAX,
 				    .is_open = is_open,
+				    .is_slow = is_slow,
+				    .slow_threads = QUERIES_AT_ONCE,
+				    .slow_waiting_max = QUERIES_WAITING_MAX,
 				    .handler = on_request,
 				    .data = console};
 	int rc = http_start(console->ctx, &http, &console->server, err);

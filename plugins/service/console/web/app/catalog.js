@@ -8,7 +8,7 @@ const link = (name) => `#/catalog/${encodeURIComponent(name)}`;
 function One({ table }) {
 	return html`<p><a href="#/catalog">All tables</a></p><h1 tabindex="-1">${table.name}</h1>
 		${table.description ? html`<p>${table.description}</p>` : null}
-		${table.grain ? html`<p class="muted">One row: ${table.grain}</p>` : null}
+		${table.grain ? html`<p class="muted">${table.grain}</p>` : null}
 		<section class="panel" aria-labelledby="h-columns"><div class="head"><h2 id="h-columns">Columns</h2><a href=${datasetLink(table.name)}>Lineage</a></div>
 			<${Table} caption=${`Columns of ${table.name}`} rows=${table.columns} keyOf=${(c) => c.name} columns=${[
 				{ name: 'Column', head: true, cell: (c) => html`<a href=${datasetLink(table.name, c.name)}>${c.name}</a>` },
