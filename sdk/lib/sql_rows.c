@@ -107,3 +107,40 @@ bool drip_sql_rows_is_data_error(int rc, const struct drip_error *err)
 {
 	return !err->retryable && (rc == -EINVAL || rc == -ERANGE);
 }
+
+static int find_bad(const struct drip_sql_search *s, const struct drip_batch *batch, int64_t start,
+		    const struct drip_error *first, struct drip_error *err)
+{
+	int64_t middle = batch->rows / 2, starts[3] = {0, middle, batch->rows};
+	struct drip_error why = *first;
+	int rc = 0;
+
+	if (batch->rows == 1) {
+		s->marks[start] = s->mark;
+		drip_error_option(&why, "%s", s->option);
+		return drip_reject(s->ctx, batch, 0, &why, err);
+	}
+	for (int i = 0; rc == 0 && i < 2; i++) {
+		struct drip_error reason = DRIP_ERROR_INIT;
+		struct drip_batch *half;
+
+		rc = drip_batch_slice(batch, starts[i], starts[i + 1] - starts[i], &half, err);
+		if (rc != 0) {
+			break;
+		}
+		rc = s->run(s->data, half, start + starts[i], &reason);
+		if (rc != 0 && drip_sql_rows_is_data_error(rc, &reason)) {
+			rc = find_bad(s, half, start + starts[i], &reason, err);
+		} else if (rc != 0) {
+			rc = drip_error_also(err, 0, &reason);
+		}
+		drip_batch_unref(half);
+	}
+	return rc;
+}
+
+int drip_sql_rows_find_bad(const struct drip_sql_search *search, const struct drip_batch *batch,
+			   const struct drip_error *first, struct drip_error *err)
+{
+	return find_bad(search, batch, 0, first, err);
+}

@@ -165,6 +165,28 @@ int drip_emit_rows(struct drip_ctx *ctx, struct drip_batch *batch, const int64_t
 	return rc != 0 ? rc : drip_emit(ctx, taken, err);
 }
 
+int drip_batch_leave_out(const struct drip_batch *batch, const uint8_t *out,
+			 struct drip_batch **ret_batch, struct drip_error *err)
+{
+	size_t size = ((size_t)batch->rows + 1) * sizeof(int64_t);
+	int64_t *rows = (int64_t *)malloc(size), count = 0;
+	int rc = 0;
+
+	*ret_batch = NULL;
+	if (rows == NULL) {
+		return drip_error_nomem(err, size);
+	}
+	for (int64_t row = 0; row < batch->rows; row++) {
+		rows[count] = row;
+		count += out[row] == 0;
+	}
+	if (count > 0) {
+		rc = drip_batch_take(batch, rows, count, ret_batch, err);
+	}
+	free(rows);
+	return rc;
+}
+
 static void concat_bits(struct drip_column_builder *c, const struct ArrowArray *part)
 {
 	const uint8_t *bits = (const uint8_t *)part->buffers[1];

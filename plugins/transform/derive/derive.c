@@ -396,36 +396,14 @@ static int run(struct plan *plan, const struct drip_batch *batch, struct result 
 	}
 }
 
-/* Halves the rows until those are found whose values make an expression fail; rejects them and
- * marks them in `bad`. `first` is why all of `batch` failed. */
-static int find_bad(struct derive *d, struct plan *plan, const struct drip_batch *batch,
-		    uint8_t *bad, const struct drip_error *first, struct drip_error *err)
+static int run_slice(void *data, const struct drip_batch *slice, int64_t start,
+		     struct drip_error *err)
 {
-	int64_t middle = batch->rows / 2, starts[3] = {0, middle, batch->rows};
-	int rc = 0;
+	struct result r = {0};
+	int rc = run(data, slice, &r, err);
 
-	if (batch->rows == 1) {
-		*bad = 1;
-		return drip_reject(d->ctx, batch, 0, first, err);
-	}
-	for (int i = 0; rc == 0 && i < 2; i++) {
-		struct drip_error reason = DRIP_ERROR_INIT;
-		struct result r = {0};
-		struct drip_batch *half;
-
-		rc = drip_batch_slice(batch, starts[i], starts[i + 1] - starts[i], &half, err);
-		if (rc != 0) {
-			break;
-		}
-		rc = run(plan, half, &r, &reason);
-		result_finish(&r);
-		if (rc != 0 && drip_sql_rows_is_data_error(rc, &reason)) {
-			rc = find_bad(d, plan, half, bad + starts[i], &reason, err);
-		} else if (rc != 0 && err != NULL) {
-			*err = reason;
-		}
-		drip_batch_unref(half);
-	}
+	(void)start;
+	result_finish(&r);
 	return rc;
 }
 
@@ -435,22 +413,21 @@ static int without_bad(struct derive *d, struct plan *plan, const struct drip_ba
 		       struct drip_error *err)
 {
 	uint8_t *bad = calloc((size_t)batch->rows + 1, 1);
-	int64_t *rows = malloc(((size_t)batch->rows + 1) * sizeof(*rows)), count = 0;
+	const struct drip_sql_search search = {.ctx = d->ctx,
+					       .run = run_slice,
+					       .data = plan,
+					       .option = "columns",
+					       .marks = bad,
+					       .mark = 1};
 	int rc;
 
 	*ret = NULL;
-	rc = bad == NULL || rows == NULL
-		     ? drip_error_nomem(err, (size_t)batch->rows * sizeof(*rows))
-		     : find_bad(d, plan, batch, bad, first, err);
-	for (int64_t row = 0; rc == 0 && row < batch->rows; row++) {
-		rows[count] = row;
-		count += bad[row] == 0;
-	}
-	if (rc == 0 && count > 0) {
-		rc = drip_batch_take(batch, rows, count, ret, err);
+	rc = bad == NULL ? drip_error_nomem(err, (size_t)batch->rows)
+			 : drip_sql_rows_find_bad(&search, batch, first, err);
+	if (rc == 0) {
+		rc = drip_batch_leave_out(batch, bad, ret, err);
 	}
 	free(bad);
-	free(rows);
 	return rc;
 }
 

@@ -256,43 +256,37 @@ static int run(struct plan *plan, const struct drip_batch *batch, uint8_t *verdi
 	return 0;
 }
 
-/* As run; where a value makes the expression fail, halves the rows until the one is found, and
- * rejects it. */
+struct search {
+	struct plan *plan;
+	uint8_t *verdicts;
+};
+
+static int run_slice(void *data, const struct drip_batch *slice, int64_t start,
+		     struct drip_error *err)
+{
+	const struct search *s = data;
+
+	return run(s->plan, slice, s->verdicts + start, err);
+}
+
+/* As run; rows whose values make the expression fail are rejected. */
 static int judge(struct filter *f, struct plan *plan, const struct drip_batch *batch,
 		 uint8_t *verdicts, struct drip_error *err)
 {
+	struct search search = {plan, verdicts};
+	const struct drip_sql_search all = {.ctx = f->ctx,
+					    .run = run_slice,
+					    .data = &search,
+					    .option = "where",
+					    .marks = verdicts,
+					    .mark = REJECTED};
 	struct drip_error reason = DRIP_ERROR_INIT;
-	struct drip_batch *half;
-	int64_t middle = batch->rows / 2;
 	int rc = run(plan, batch, verdicts, &reason);
 
-	if (rc == 0) {
-		return 0;
+	if (rc != 0 && drip_sql_rows_is_data_error(rc, &reason)) {
+		return drip_sql_rows_find_bad(&all, batch, &reason, err);
 	}
-	if (!drip_sql_rows_is_data_error(rc, &reason)) {
-		if (err != NULL) {
-			*err = reason;
-		}
-		return rc;
-	}
-	if (batch->rows == 1) {
-		verdicts[0] = REJECTED;
-		drip_error_option(&reason, "where");
-		return drip_reject(f->ctx, batch, 0, &reason, err);
-	}
-	rc = drip_batch_slice(batch, 0, middle, &half, err);
-	if (rc == 0) {
-		rc = judge(f, plan, half, verdicts, err);
-		drip_batch_unref(half);
-	}
-	if (rc == 0) {
-		rc = drip_batch_slice(batch, middle, batch->rows - middle, &half, err);
-	}
-	if (rc == 0) {
-		rc = judge(f, plan, half, verdicts + middle, err);
-		drip_batch_unref(half);
-	}
-	return rc;
+	return rc != 0 ? drip_error_also(err, 0, &reason) : 0;
 }
 
 /* The op with which a row goes on, or 0. */

@@ -132,83 +132,41 @@ static int pass_control(struct sql_stage *s, struct drip_batch *batch, struct dr
 	return rc == 0 ? drip_emit(s->ctx, out, err) : rc;
 }
 
-/* Notes in `bad` the rows of which the query cannot compute a result, and rejects them. */
-static int find_bad(struct sql_stage *s, struct sql_plan *plan, const struct drip_batch *batch,
-		    uint8_t *bad, struct drip_error *err)
-{
-	struct drip_error reason = DRIP_ERROR_INIT;
-	struct drip_batch *out = NULL, *half = NULL;
-	int64_t middle = batch->rows / 2;
-	int rc = sql_run(plan, batch, &out, &reason);
-
-	drip_batch_unref(out);
-	if (rc == 0) {
-		return 0;
-	}
-	if (!drip_sql_rows_is_data_error(rc, &reason)) {
-		if (err != NULL) {
-			*err = reason;
-		}
-		return rc;
-	}
-	if (batch->rows == 1) {
-		bad[0] = 1;
-		s->rejected++;
-		drip_error_option(&reason, "sql");
-		return drip_reject(s->ctx, batch, 0, &reason, err);
-	}
-	rc = drip_batch_slice(batch, 0, middle, &half, err);
-	if (rc == 0) {
-		rc = find_bad(s, plan, half, bad, err);
-		drip_batch_unref(half);
-	}
-	if (rc == 0) {
-		rc = drip_batch_slice(batch, middle, batch->rows - middle, &half, err);
-	}
-	if (rc == 0) {
-		rc = find_bad(s, plan, half, bad + middle, err);
-		drip_batch_unref(half);
-	}
-	return rc;
-}
-
-/* (gives) the rows that are not `bad`; NULL where none is left. */
-static int take_good(const struct drip_batch *batch, const uint8_t *bad, struct drip_batch **ret,
+static int run_slice(void *data, const struct drip_batch *slice, int64_t start,
 		     struct drip_error *err)
 {
-	int64_t *rows = malloc((size_t)batch->rows * sizeof(*rows)), count = 0;
-	int rc = 0;
+	struct drip_batch *out = NULL;
+	int rc = sql_run(data, slice, &out, err);
 
-	*ret = NULL;
-	if (rows == NULL) {
-		return drip_error_nomem(err, (size_t)batch->rows * sizeof(*rows));
-	}
-	for (int64_t i = 0; i < batch->rows; i++) {
-		if (bad[i] == 0) {
-			rows[count++] = i;
-		}
-	}
-	if (count > 0) {
-		rc = drip_batch_take(batch, rows, count, ret, err);
-	}
-	free(rows);
+	(void)start;
+	drip_batch_unref(out);
 	return rc;
 }
 
 /* Rejects what cannot be computed, and runs over the rest, which is put in the place of *batch. */
 static int run_without_bad(struct sql_stage *s, struct sql_plan *plan, struct drip_batch **batch,
-			   struct drip_batch **ret, struct drip_error *err)
+			   const struct drip_error *first, struct drip_batch **ret,
+			   struct drip_error *err)
 {
 	uint8_t *bad = calloc((size_t)(*batch)->rows, 1);
+	const struct drip_sql_search search = {.ctx = s->ctx,
+					       .run = run_slice,
+					       .data = plan,
+					       .option = "sql",
+					       .marks = bad,
+					       .mark = 1};
 	struct drip_batch *good = NULL;
 	int rc;
 
 	if (bad == NULL) {
 		return drip_error_nomem(err, (size_t)(*batch)->rows);
 	}
-	rc = find_bad(s, plan, *batch, bad, err);
+	rc = drip_sql_rows_find_bad(&search, *batch, first, err);
+	for (int64_t i = 0; i < (*batch)->rows; i++) {
+		s->rejected += bad[i];
+	}
 	if (rc == 0) {
-		rc = take_good(*batch, bad, &good, err);
+		rc = drip_batch_leave_out(*batch, bad, &good, err);
 	}
 	free(bad);
 	if (rc != 0 || good == NULL) {
@@ -237,7 +195,7 @@ static int leave_out_deletes(struct drip_batch **batch, struct drip_error *err)
 		bad[i] = op == DRIP_OP_DELETE || op == DRIP_OP_BEFORE;
 		count += bad[i];
 	}
-	rc = count > 0 ? take_good(from, bad, &good, err) : 0;
+	rc = count > 0 ? drip_batch_leave_out(from, bad, &good, err) : 0;
 	free(bad);
 	if (rc == 0 && count > 0) {
 		drip_batch_unref(from);
@@ -257,7 +215,7 @@ static int run(struct sql_stage *s, struct sql_plan *plan, struct drip_batch **b
 	}
 	rc = sql_run(plan, *batch, ret, &reason);
 	if (rc != 0 && drip_sql_rows_is_data_error(rc, &reason)) {
-		return run_without_bad(s, plan, batch, ret, err);
+		return run_without_bad(s, plan, batch, &reason, ret, err);
 	}
 	if (rc != 0 && err != NULL) {
 		*err = reason;

@@ -48,6 +48,9 @@ int drip_emit_mark(struct drip_ctx *ctx, struct drip_batch *batch,
  */
 int drip_emit_rows(struct drip_ctx *ctx, struct drip_batch *batch, const int64_t *rows,
 		   int64_t count, struct drip_error *err) DRIP_MUST_CHECK;
+/* (gives) the rows of `batch` of which `out`, one a row, is 0; NULL where none is left. */
+int drip_batch_leave_out(const struct drip_batch *batch, const uint8_t *out,
+			 struct drip_batch **ret_batch, struct drip_error *err) DRIP_MUST_CHECK;
 /* (gives) One column that holds the rows of `parts` (borrowed) one after the other. */
 int drip_column_concat(const struct ArrowArray *const *parts, size_t count, enum drip_type type,
 		       struct ArrowArray *ret, struct drip_error *err) DRIP_MUST_CHECK;
@@ -81,6 +84,24 @@ int drip_sql_rows_run(struct drip_sql_rows *r, const char *text, const struct dr
 /* True for a failure of run that the values of a row may have caused, so that fewer rows may pass.
  */
 bool drip_sql_rows_is_data_error(int rc, const struct drip_error *err);
+
+/* How the rows are found whose values make a statement fail. */
+struct drip_sql_search {
+	struct drip_ctx *ctx;
+	/* The statement over a slice of the batch that begins at its row `start`. */
+	int (*run)(void *data, const struct drip_batch *slice, int64_t start,
+		   struct drip_error *err);
+	void *data;
+	const char *option; /* that holds the statement */
+	uint8_t *marks;     /* one a row; those of bad rows are set to `mark` */
+	uint8_t mark;
+};
+
+/* After `run` has failed over all of `batch` with `first`, a data error: halves the rows until the
+ * bad ones are found, marks them, and hands them to the on_error policy. The halves without any
+ * have been run. */
+int drip_sql_rows_find_bad(const struct drip_sql_search *search, const struct drip_batch *batch,
+			   const struct drip_error *first, struct drip_error *err) DRIP_MUST_CHECK;
 
 #ifdef __cplusplus
 }
