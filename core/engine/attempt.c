@@ -177,6 +177,9 @@ static int make_commit(struct drip_run *run, struct drip_error *err)
 
 	options.from = positions;
 	if (rc == 0) {
+		rc = d->replayed_get(d->self, spec->name, &options.replayed, err);
+	}
+	if (rc == 0) {
 		rc = drip_commit_create(&options, &commit, err);
 	}
 	if (rc == 0) {
@@ -190,6 +193,20 @@ static int make_commit(struct drip_run *run, struct drip_error *err)
 	return rc;
 }
 
+/* Takes the position that is not of the source out of what a sink holds. */
+static uint64_t take_group(struct drip_position *positions, size_t *count)
+{
+	uint64_t group = 0;
+
+	for (size_t i = 0; i < *count && group == 0; i++) {
+		group = drip_commit_position_group(&positions[i]);
+		if (group != 0) {
+			positions[i] = positions[--*count];
+		}
+	}
+	return group;
+}
+
 static int ask_sink(struct drip_run *run, const struct sink_thread *s, struct drip_error *err)
 {
 	struct drip_instance *i = &run->instances[s->stage];
@@ -197,7 +214,7 @@ static int ask_sink(struct drip_run *run, const struct sink_thread *s, struct dr
 	struct drip_position *positions = NULL;
 	const struct drip_position *from;
 	size_t count = 0, from_count;
-	uint64_t epoch;
+	uint64_t epoch, group;
 	int rc;
 
 	if ((i->component->caps & DRIP_CAP_EXACTLY_ONCE) == 0 ||
@@ -205,6 +222,7 @@ static int ask_sink(struct drip_run *run, const struct sink_thread *s, struct dr
 		return 0;
 	}
 	rc = ops->positions(i->self, &positions, &count, err);
+	group = rc == 0 ? take_group(positions, &count) : 0;
 	pthread_mutex_lock(&run->lock);
 	drip_commit_durable(run->commit, &from, &from_count, &epoch);
 	pthread_mutex_unlock(&run->lock);
@@ -213,19 +231,30 @@ static int ask_sink(struct drip_run *run, const struct sink_thread *s, struct dr
 		drip_logger_event(DRIP_LOG_INFO, i->ctx.pipeline, i->ctx.stage, NULL,
 				  "the checkpoint was reset: the sink gets all of it anew");
 		count = 0;
-	} else if (rc == 0) {
-		if (count == 0 && run->position[0] != '\0') {
-			drip_logger_event(DRIP_LOG_WARNING, i->ctx.pipeline, i->ctx.stage, NULL,
-					  "the sink is new: it gets what comes after %s",
-					  run->position);
-		}
+	} else if (rc == 0 && count == 0 && run->position[0] != '\0') {
+		drip_logger_event(DRIP_LOG_WARNING, i->ctx.pipeline, i->ctx.stage, NULL,
+				  "the sink is new: it gets what comes after %s", run->position);
+	}
+	if (rc == 0) {
 		pthread_mutex_lock(&run->lock);
 		rc = drip_commit_recover(run->commit, s->number, i->ctx.stage, positions, count,
-					 err);
+					 group, err);
 		pthread_mutex_unlock(&run->lock);
 	}
 	free(positions);
 	return rc;
+}
+
+/* What became of dead letters that were being put back when the last attempt ended. */
+static int settle_letters(struct drip_run *run, struct drip_error *err)
+{
+	const struct drip_durable *d = run->engine->options.durable;
+	uint64_t all, some;
+
+	pthread_mutex_lock(&run->lock);
+	drip_commit_groups(run->commit, &all, &some);
+	pthread_mutex_unlock(&run->lock);
+	return d->letters_settle(d->self, run->spec->name, all, some, err);
 }
 
 static int recover(struct drip_run *run, struct drip_error *err)
@@ -238,7 +267,7 @@ static int recover(struct drip_run *run, struct drip_error *err)
 			run->failed_stage = (int32_t)run->sinks[k].stage;
 		}
 	}
-	return rc;
+	return rc == 0 ? settle_letters(run, err) : rc;
 }
 
 /* ---- checkpoints ---- */
@@ -307,6 +336,7 @@ static int store_checkpoint(struct drip_run *run, const struct drip_commit_check
 		.positions_count = what->positions_count,
 		.states = states,
 		.states_count = data->states.count,
+		.replayed = what->replayed,
 		.rows_in = now.in - before.in,
 		.rows_out = now.out - before.out,
 		.rows_filtered = now.filtered - before.filtered,
@@ -418,7 +448,7 @@ static void coordinate(struct drip_run *run)
 			pthread_mutex_lock(&run->lock);
 			stored_locked(run, &what);
 			pthread_mutex_unlock(&run->lock);
-			drip_epoch_data_destroy(run, what.data, NULL);
+			drip_epoch_data_destroy(what.data);
 			pthread_mutex_lock(&run->lock);
 			continue;
 		}
@@ -519,9 +549,11 @@ static void end_commit(struct drip_run *run)
 	run->commit = NULL;
 	pthread_mutex_unlock(&run->lock);
 	for (size_t i = 0; i < count; i++) {
-		drip_epoch_data_destroy(run, epochs[i], &run->error);
+		drip_epoch_data_destroy(epochs[i]);
 	}
-	drip_run_end_replays(run, &run->replays_open, &run->error);
+	if (drip_run_aborting(run)) {
+		drip_replay_failed(run, &run->error);
+	}
 	drip_commit_destroy(commit);
 }
 

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@ struct epoch {
 	uint64_t number;
 	uint64_t sinks_done; /* a bit each */
 	struct position_set positions;
+	uint64_t replayed;
 	int64_t commit_time_us;
 	bool last;
 	void *data;
@@ -36,6 +38,10 @@ struct drip_commit {
 	size_t partitions_count, partitions_capacity, partitions_open;
 	size_t touched; /* partition of the last batch */
 	struct position_set held[DRIP_COMMIT_SINKS_MAX];
+	uint64_t groups_held[DRIP_COMMIT_SINKS_MAX]; /* of dead letters, the last one */
+	uint64_t replayed;                           /* the last group that went downstream */
+	bool making_room;                            /* for a group */
+	bool placed;         /* an epoch with a position of the source was cut */
 	bool ahead;          /* some sink may still hold what comes */
 	uint64_t flush_held; /* sinks that hold what the open epoch has put out last */
 
@@ -147,6 +153,10 @@ int drip_commit_create(const struct drip_commit_options *options, struct drip_co
 	c->options.from = NULL;
 	c->next_epoch = options->epoch + 1;
 	c->durable_epoch = options->epoch;
+	c->replayed = options->replayed;
+	for (uint32_t sink = 0; sink < options->sinks; sink++) {
+		c->groups_held[sink] = options->replayed;
+	}
 	/* A crash may have come between checkpoint and acknowledgement: acknowledge anew. */
 	c->acked_epoch =
 		options->epoch != 0 && options->replay ? options->epoch - 1 : options->epoch;
@@ -185,13 +195,35 @@ void drip_commit_destroy(struct drip_commit *c)
 
 /* ---- recovery ---- */
 
+static int sink_behind(const char *name, const char *holds, const char *checkpoint,
+		       struct drip_error *err)
+{
+	drip_error_set(err, -EUCLEAN, "engine.sink_behind",
+		       "sink \"%s\" holds %s, behind the checkpoint at %s: it has lost what it had "
+		       "committed",
+		       name, holds, checkpoint);
+	drip_error_hint(err, "Restore the target, or run \"dripline checkpoint reset\" to load it "
+			     "anew.");
+	return -EUCLEAN;
+}
+
 int drip_commit_recover(struct drip_commit *c, uint32_t sink, const char *name,
-			const struct drip_position *positions, size_t count, struct drip_error *err)
+			const struct drip_position *positions, size_t count, uint64_t replayed,
+			struct drip_error *err)
 {
 	struct position_set *held = &c->held[sink];
 
+	if (replayed > c->groups_held[sink]) {
+		c->groups_held[sink] = replayed;
+	}
 	if (!c->options.replay || count == 0) {
 		return 0;
+	}
+	if (replayed < c->options.replayed) {
+		struct drip_position at = drip_commit_group_position(replayed);
+		struct drip_position from = drip_commit_group_position(c->options.replayed);
+
+		return sink_behind(name, at.text, from.text, err);
 	}
 	for (size_t i = 0; i < count; i++) {
 		int rc = positions[i].order_size != 0 ? set_add(held, &positions[i], err) : 0;
@@ -205,17 +237,46 @@ int drip_commit_recover(struct drip_commit *c, uint32_t sink, const char *name,
 		const struct drip_position *at = set_find(held, from->partition);
 
 		if (from->order_size != 0 && (at == NULL || before(at, from))) {
-			drip_error_set(err, -EUCLEAN, "engine.sink_behind",
-				       "sink \"%s\" holds %s, behind the checkpoint at %s: it has "
-				       "lost what it had committed",
-				       name, at != NULL ? at->text : "no position", from->text);
-			drip_error_hint(err, "Restore the target, or run \"dripline checkpoint "
-					     "reset\" to load it anew.");
-			return -EUCLEAN;
+			return sink_behind(name, at != NULL ? at->text : "no position", from->text,
+					   err);
 		}
 	}
 	c->ahead = true;
 	return 0;
+}
+
+void drip_commit_groups(const struct drip_commit *c, uint64_t *ret_all, uint64_t *ret_some)
+{
+	uint64_t all = UINT64_MAX, some = c->options.replayed;
+
+	for (uint32_t sink = 0; sink < c->options.sinks; sink++) {
+		all = c->groups_held[sink] < all ? c->groups_held[sink] : all;
+		some = c->groups_held[sink] > some ? c->groups_held[sink] : some;
+	}
+	*ret_all = all != UINT64_MAX ? all : c->options.replayed;
+	*ret_some = some;
+}
+
+struct drip_position drip_commit_group_position(uint64_t group)
+{
+	struct drip_position p = {.struct_size = sizeof(p), .partition = DRIP_COMMIT_LETTERS};
+
+	drip_position_add_u64(&p, group);
+	snprintf(p.text, sizeof(p.text), "replay %llu", (unsigned long long)group);
+	return p;
+}
+
+uint64_t drip_commit_position_group(const struct drip_position *position)
+{
+	uint64_t group = 0;
+
+	if (strcmp(position->partition, DRIP_COMMIT_LETTERS) != 0) {
+		return 0;
+	}
+	for (uint16_t i = 0; i < position->order_size && i < sizeof(group); i++) {
+		group = group << 8 | position->order[i];
+	}
+	return group;
 }
 
 static int compare_cuts(const void *a, const void *b)
@@ -322,16 +383,19 @@ enum drip_commit_turn drip_commit_turn(const struct drip_commit *c, int64_t now_
 	if (c->last_cut || c->gave_up) {
 		return c->epochs_count == 0 ? DRIP_TURN_END : DRIP_TURN_WAIT;
 	}
-	if (finish || (c->pausing && c->moved) || due(c, now_us)) {
+	if (finish || ((c->pausing || c->making_room) && c->moved) || due(c, now_us)) {
 		if (!at_boundary(c)) {
 			return DRIP_TURN_READ;
 		}
 		if (slot) {
 			return DRIP_TURN_CUT;
 		}
-		return finish || c->pausing || c->must_cut ? DRIP_TURN_WAIT : DRIP_TURN_READ;
+		return finish || c->pausing || c->making_room || c->must_cut ? DRIP_TURN_WAIT
+									     : DRIP_TURN_READ;
 	}
-	return c->pausing && at_boundary(c) ? DRIP_TURN_WAIT : DRIP_TURN_READ;
+	return at_boundary(c) && (c->pausing || (c->making_room && c->epochs_count != 0))
+		       ? DRIP_TURN_WAIT
+		       : DRIP_TURN_READ;
 }
 
 int64_t drip_commit_due_in(const struct drip_commit *c, int64_t now_us)
@@ -346,7 +410,8 @@ int64_t drip_commit_due_in(const struct drip_commit *c, int64_t now_us)
 
 bool drip_commit_accepts(const struct drip_commit *c)
 {
-	return !c->failed && !((c->must_cut || c->pausing || draining(c)) && at_boundary(c));
+	return !c->failed &&
+	       !((c->must_cut || c->pausing || c->making_room || draining(c)) && at_boundary(c));
 }
 
 int drip_commit_batch_begin(struct drip_commit *c, const struct drip_position *position,
@@ -422,7 +487,7 @@ void drip_commit_batch_end(struct drip_commit *c, const struct drip_position *po
 	p->at = *position;
 	/* The place where a new pipeline, or one whose checkpoint was reset, starts becomes durable
 	 * before any row. */
-	if (c->durable.count == 0 && c->next_epoch == c->options.epoch + 1 && c->rows == 0) {
+	if (c->durable.count == 0 && !c->placed && c->rows == 0) {
 		c->hurry = true;
 	}
 }
@@ -435,6 +500,50 @@ uint64_t drip_commit_held(const struct drip_commit *c)
 void drip_commit_hurry(struct drip_commit *c)
 {
 	c->hurry = true;
+}
+
+/* ---- dead letters ---- */
+
+bool drip_commit_may_replay(struct drip_commit *c)
+{
+	bool may = at_boundary(c) && !c->moved && !c->under_way && c->epochs_count == 0;
+
+	c->making_room = !draining(c);
+	return may && c->making_room && !c->pausing && !c->failed;
+}
+
+void drip_commit_no_replay(struct drip_commit *c)
+{
+	c->making_room = false;
+}
+
+uint64_t drip_commit_next_group(const struct drip_commit *c)
+{
+	uint64_t all, some;
+
+	drip_commit_groups(c, &all, &some);
+	return (some > c->replayed ? some : c->replayed) + 1;
+}
+
+int drip_commit_replay(struct drip_commit *c, uint64_t group, uint64_t *ret_held,
+		       struct drip_error *err)
+{
+	if (group <= c->replayed) {
+		return drip_error_set(err, -EINVAL, "engine.internal",
+				      "dead letters of group %llu after %llu",
+				      (unsigned long long)group, (unsigned long long)c->replayed);
+	}
+	c->replayed = group;
+	c->flush_held = 0;
+	for (uint32_t sink = 0; sink < c->options.sinks; sink++) {
+		if (c->groups_held[sink] >= group) {
+			c->flush_held |= (uint64_t)1 << sink;
+		}
+	}
+	c->making_room = false;
+	c->moved = c->must_cut = true;
+	*ret_held = c->flush_held;
+	return 0;
 }
 
 static int snapshot(const struct drip_commit *c, struct position_set *ret, struct drip_error *err)
@@ -464,11 +573,13 @@ int drip_commit_cut(struct drip_commit *c, void *data, uint64_t *ret_epoch, stru
 	*e = (struct epoch){
 		.number = c->next_epoch++,
 		.positions = positions,
+		.replayed = c->replayed,
 		.commit_time_us = c->commit_time_us,
 		.last = draining(c),
 		.data = data,
 	};
 	c->epochs_count++;
+	c->placed = c->placed || positions.count != 0;
 	c->last_cut = e->last;
 	c->flush_held = held_mask(c, c->touched);
 	c->moved = c->hurry = c->must_cut = false;
@@ -522,6 +633,7 @@ int drip_commit_plan(const struct drip_commit *c, uint32_t sink, uint64_t epoch,
 	const struct epoch *e = find_epoch(c, epoch);
 	struct position_set merged = {0};
 	bool ahead = held->count != 0;
+	uint64_t group = c->groups_held[sink];
 	int rc = 0;
 
 	if (e == NULL) {
@@ -539,6 +651,13 @@ int drip_commit_plan(const struct drip_commit *c, uint32_t sink, uint64_t epoch,
 		if (set_find(&e->positions, held->items[i].partition) == NULL) {
 			rc = set_add(&merged, &held->items[i], err);
 		}
+	}
+	ahead = ahead && e->replayed <= group;
+	group = e->replayed > group ? e->replayed : group;
+	if (rc == 0 && group != 0) {
+		struct drip_position letters = drip_commit_group_position(group);
+
+		rc = set_add(&merged, &letters, err);
 	}
 	if (rc < 0) {
 		set_finish(&merged);
@@ -574,6 +693,7 @@ bool drip_commit_store_next(struct drip_commit *c, struct drip_commit_checkpoint
 		.epoch = e->number,
 		.positions = e->positions.items,
 		.positions_count = e->positions.count,
+		.replayed = e->replayed,
 		.commit_time_us = e->commit_time_us,
 		.data = e->data,
 	};

@@ -18,6 +18,9 @@
  *   epoch is cut exactly where it stands, so that flushes of transforms fall on the same place. A
  *   sink that is behind the checkpoint has lost what it acknowledged: engine.sink_behind.
  * - A sink's stored position never goes back: while it is ahead, it is given its own position.
+ * - Dead letters are put back in groups with growing numbers, each alone in an epoch, where all
+ *   before is durable. The number goes to the sinks as the position of a partition of the engine's
+ *   own, which no source sees: a sink that holds a group is not given it again.
  *
  * A failure of any actor ends the run: a new one begins at the last checkpoint.
  */
@@ -30,6 +33,7 @@
 #define DRIP_COMMIT_SINKS_MAX      64
 #define DRIP_COMMIT_PARTITIONS_MAX 4096
 #define DRIP_COMMIT_IDLE_FACTOR    5 /* an epoch without rows falls due after so many intervals */
+#define DRIP_COMMIT_LETTERS        "dripline.dlq" /* the partition of groups of dead letters */
 
 struct drip_commit;
 
@@ -37,7 +41,8 @@ struct drip_commit_options {
 	uint32_t sinks;
 	int64_t interval_us, rows;
 	uint64_t bytes;
-	uint64_t epoch; /* number of the last checkpoint, 0: none */
+	uint64_t epoch;    /* number of the last checkpoint, 0: none */
+	uint64_t replayed; /* the last group of dead letters in it, 0: none */
 	const struct drip_position *from;
 	size_t from_count;
 	bool replay; /* the source resumes at positions; otherwise every run begins anew, and what
@@ -76,12 +81,18 @@ void drip_commit_destroy(struct drip_commit *c); /* NULL is accepted */
 /* ---- recovery, before the first batch ---- */
 
 /*
- * What an exactly-once sink holds. `name` is for errors. -EUCLEAN with engine.sink_behind where it
- * is behind the checkpoint. A sink without any position is new: it gets what comes from here on.
+ * What an exactly-once sink holds: of the source, and as the last group of dead letters. `name` is
+ * for errors. -EUCLEAN with engine.sink_behind where it is behind the checkpoint. A sink without
+ * any position is new: it gets what comes from here on.
  */
 int drip_commit_recover(struct drip_commit *c, uint32_t sink, const char *name,
-			const struct drip_position *positions, size_t count,
+			const struct drip_position *positions, size_t count, uint64_t replayed,
 			struct drip_error *err) DRIP_MUST_CHECK;
+/* The last groups of dead letters that every sink holds, and that some sink holds. */
+void drip_commit_groups(const struct drip_commit *c, uint64_t *ret_all, uint64_t *ret_some);
+/* The position of a group, and the group of a position: 0 where it is not one of letters. */
+struct drip_position drip_commit_group_position(uint64_t group);
+uint64_t drip_commit_position_group(const struct drip_position *position);
 /* (gives) malloc'd: where sinks are ahead of the checkpoint; ascending within a partition, no
  * doubles. */
 int drip_commit_cuts(const struct drip_commit *c, struct drip_position **ret, size_t *ret_count,
@@ -113,6 +124,19 @@ void drip_commit_batch_end(struct drip_commit *c, const struct drip_position *po
 uint64_t drip_commit_held(const struct drip_commit *c);
 /* Asks for a cut at the next boundary, also of an epoch without rows. */
 void drip_commit_hurry(struct drip_commit *c);
+/*
+ * Whether a group of dead letters may be put back now: all that came before is durable. Where it
+ * may not, room is made: no batch is accepted beyond the next boundary until it may.
+ */
+bool drip_commit_may_replay(struct drip_commit *c);
+/* Nothing is to be put back any more. */
+void drip_commit_no_replay(struct drip_commit *c);
+/* The number for a group that has none yet. */
+uint64_t drip_commit_next_group(const struct drip_commit *c);
+/* The group is about to go downstream: drip_commit_may_replay said so, and it is larger than the
+ * one before. The epoch is cut after it. */
+int drip_commit_replay(struct drip_commit *c, uint64_t group, uint64_t *ret_held,
+		       struct drip_error *err) DRIP_MUST_CHECK;
 /* Cuts the epoch: each sink shall commit it, in order. `data` comes back with it. */
 int drip_commit_cut(struct drip_commit *c, void *data, uint64_t *ret_epoch,
 		    struct drip_error *err) DRIP_MUST_CHECK;
@@ -137,6 +161,7 @@ struct drip_commit_checkpoint {
 	uint64_t epoch;
 	const struct drip_position *positions; /* (borrowed) until stored or destroyed */
 	size_t positions_count;
+	uint64_t replayed;      /* the last group of dead letters */
 	int64_t commit_time_us; /* of the source, of the last row in it; 0 unknown */
 	void *data;
 };

@@ -22,6 +22,7 @@ struct drip_checkpoint {
 	size_t positions_count;
 	const struct drip_state_entry *states;
 	size_t states_count;
+	uint64_t replayed; /* dead letters of groups up to this one are at an end; 0: none */
 	int64_t rows_in, rows_out, rows_filtered, rows_dead; /* since the last checkpoint */
 };
 
@@ -110,6 +111,23 @@ struct drip_durable {
 	 * against its checksum. */
 	int (*model_read)(void *self, const char *name, int64_t version,
 			  struct drip_model_artifact *ret, struct drip_error *err);
+	/* The last group of dead letters in the checkpoint, 0: none. It outlives a reset. */
+	int (*replayed_get)(void *self, const char *pipeline, uint64_t *ret,
+			    struct drip_error *err);
+	/*
+	 * Makes letters a group, durable when it returns. -ENOENT with dlq.unknown_letter where one
+	 * of them is not there or of a group already, -EAGAIN with dlq.replay_pending where another
+	 * group is under way.
+	 */
+	int (*letters_group)(void *self, const char *pipeline, uint64_t group, const int64_t *ids,
+			     size_t count, struct drip_error *err);
+	/*
+	 * After a crash: drops letters of groups that every sink holds, those up to `all`, and ends
+	 * groups that no sink holds, those beyond `some`, with what was rejected in them anew.
+	 * What is in between waits to be put back.
+	 */
+	int (*letters_settle)(void *self, const char *pipeline, uint64_t all, uint64_t some,
+			      struct drip_error *err);
 };
 
 #endif

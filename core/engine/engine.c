@@ -50,7 +50,6 @@ static void tell_replays(struct drip_engine *engine)
 		struct replay *next = r->next;
 
 		r->done(r->error.rc < 0 ? &r->error : NULL, r->data);
-		drip_batch_unref(r->batch);
 		free(r);
 		r = next;
 	}
@@ -525,17 +524,6 @@ void drip_engine_release(struct drip_engine *engine, const char *pipeline)
 	drip_engine_wake(engine);
 }
 
-static int find_stage(const struct drip_pipeline_spec *spec, const char *id, struct drip_error *err)
-{
-	for (uint32_t i = 0; i < spec->stages_count; i++) {
-		if (strcmp(spec->stages[i].id, id) == 0) {
-			return (int)i;
-		}
-	}
-	return drip_error_set(err, -ENOENT, "engine.unknown_stage",
-			      "pipeline \"%s\" has no stage \"%s\"", spec->name, id);
-}
-
 static int may_replay(const struct drip_engine *engine, const struct drip_pipeline *p,
 		      struct drip_error *err)
 {
@@ -562,27 +550,22 @@ static int may_replay(const struct drip_engine *engine, const struct drip_pipeli
 	return -EAGAIN;
 }
 
-int drip_engine_replay(struct drip_engine *engine, const char *pipeline, const char *stage,
-		       struct drip_batch *batch,
+int drip_engine_replay(struct drip_engine *engine, const char *pipeline, drip_replay_next_fn *take,
 		       void (*done)(const struct drip_error *error, void *data), void *data,
 		       struct drip_error *err)
 {
 	struct drip_pipeline *p = must_find(engine, pipeline, err);
 	struct replay *r;
-	int index = p != NULL ? find_stage(p->edition->spec, stage, err) : -ENOENT;
-	int rc = index < 0 ? index : 0;
+	int rc = p != NULL ? may_replay(engine, p, err) : -ENOENT;
 
-	rc = rc == 0 ? may_replay(engine, p, err) : rc;
-	if (rc == 0 && index == 0) {
-		rc = drip_error_set(err, -EINVAL, "engine.unknown_stage",
-				    "rows cannot be replayed before a source");
+	if (rc < 0) {
+		return rc;
 	}
-	r = rc == 0 ? drip_calloc(1, sizeof(*r)) : NULL;
+	r = drip_calloc(1, sizeof(*r));
 	if (r == NULL) {
-		drip_batch_unref(batch);
-		return rc < 0 ? rc : drip_error_nomem(err, sizeof(*r));
+		return drip_error_nomem(err, sizeof(*r));
 	}
-	*r = (struct replay){.stage = (uint32_t)index, .batch = batch, .done = done, .data = data};
+	*r = (struct replay){.take = take, .done = done, .data = data};
 	drip_pipeline_replay(p, r);
 	drip_engine_wake(engine);
 	return 0;

@@ -131,15 +131,25 @@ int drip_engine_tap(struct drip_engine *engine, const char *pipeline, const char
 		    void (*on_batch)(const struct drip_batch *batch, void *data), void *data,
 		    struct drip_tap **ret, struct drip_error *err) DRIP_MUST_CHECK;
 void drip_engine_untap(struct drip_tap *tap);
+/* Dead letters that go back together: of one stage and one schema. */
+struct drip_replay_group {
+	const char *stage;        /* (borrowed) until the next call: it rejected them */
+	struct drip_batch *batch; /* (gives) */
+	const int64_t *ids;       /* (borrowed) likewise: of the letters */
+	size_t ids_count;
+	uint64_t number; /* 0: a new group; otherwise one that is put back once more */
+};
+/* 1 with the next group, 0 where there is none left, or an error. On a run's thread, when all that
+ * came before is durable and settled. */
+typedef int drip_replay_next_fn(struct drip_replay_group *ret, void *data, struct drip_error *err);
 /*
- * Puts a dead letter's row back before the stage that rejected it. Takes the batch. Loop thread;
- * the outcome is asynchronous but durable: `done` is called on the loop thread after the epoch that
- * holds it is committed, or with the error. Where the pipeline waits for its schedule or has
- * finished, a run is started for it that reads nothing from the source. -EAGAIN with
+ * Puts dead letters back before the stages that rejected them, group by group as `take` gives them.
+ * Loop thread; the outcome is asynchronous: `done` is called on the loop thread once all is
+ * durable and the letters are gone, or with the error. Where the pipeline waits for its schedule or
+ * has finished, a run is started for them that reads nothing from the source. -EAGAIN with
  * engine.not_running, and a hint, while it is paused, has failed, or is about to go.
  */
-int drip_engine_replay(struct drip_engine *engine, const char *pipeline, const char *stage,
-		       struct drip_batch *batch,
+int drip_engine_replay(struct drip_engine *engine, const char *pipeline, drip_replay_next_fn *take,
 		       void (*done)(const struct drip_error *error, void *data), void *data,
 		       struct drip_error *err) DRIP_MUST_CHECK;
 

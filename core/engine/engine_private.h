@@ -128,6 +128,8 @@ struct state_set {
 struct drip_letters {
 	struct drip_dead_letter *items;
 	size_t count;
+	uint64_t group; /* the last group of which rows were rejected again, and how many */
+	uint64_t rejected;
 };
 
 struct drip_instance {
@@ -189,10 +191,10 @@ static inline const void *drip_instance_ops(const struct drip_instance *i)
 
 struct replay {
 	struct replay *next;
-	uint32_t stage;
-	struct drip_batch *batch;
+	drip_replay_next_fn *take;
 	void (*done)(const struct drip_error *error, void *data);
 	void *data;
+	bool begun; /* a group of it went downstream in this attempt */
 	struct drip_error error;
 };
 
@@ -200,7 +202,6 @@ struct replay {
 struct epoch_data {
 	struct state_set states;
 	struct drip_counts *counts; /* of each stage, since the start of the attempt */
-	struct replay *replays;
 };
 
 struct sink_thread {
@@ -245,7 +246,7 @@ struct drip_run {
 	uint64_t epoch;
 	int64_t checkpoint_us, commit_time_us;
 	char position[160];
-	struct replay *replays, *replays_open; /* asked for; injected since the last cut */
+	struct replay *replays; /* asked for; the first may be under way */
 
 	struct drip_instance *instances; /* one a stage */
 	uint32_t instances_count;
@@ -279,9 +280,6 @@ void drip_run_pause(struct drip_run *run, bool pause);
 bool drip_run_rewind(struct drip_run *run);
 /* Ends the attempt with an error; the first one counts. `stage` -1: none. Thread: any. */
 void drip_run_fail(struct drip_run *run, int32_t stage, const struct drip_error *err);
-/* Tells the outcome of a list of replays, and empties it. */
-void drip_run_end_replays(struct drip_run *run, struct replay **list,
-			  const struct drip_error *error);
 bool drip_run_aborting(const struct drip_run *run);
 void drip_run_set_state(struct drip_run *run, enum drip_pipeline_state state);
 
@@ -325,6 +323,12 @@ int drip_letters_reject(struct drip_instance *i, const struct drip_batch *batch,
 int drip_letters_store(struct drip_instance *i, struct drip_error *err) DRIP_MUST_CHECK;
 void drip_letters_finish(struct drip_instance *i);
 
+/* Puts the next group of dead letters back, if one is asked for and all before is durable. 1:
+ * another turn is to be taken before the source is polled. Source's thread, between batches. */
+int drip_replay_inject(struct drip_run *run, struct drip_error *err) DRIP_MUST_CHECK;
+/* The attempt has failed: what was under way ends with its error. */
+void drip_replay_failed(struct drip_run *run, const struct drip_error *error);
+
 /* State that components keep. */
 int drip_state_put(struct drip_instance *i, const char *key, const void *value, size_t size,
 		   struct drip_error *err) DRIP_MUST_CHECK;
@@ -334,8 +338,7 @@ int drip_state_get(struct drip_instance *i, const char *key, void **ret, size_t 
 int drip_state_merge(struct state_set *to, struct state_set *from,
 		     struct drip_error *err) DRIP_MUST_CHECK;
 void drip_state_finish(struct state_set *s);
-void drip_epoch_data_destroy(struct drip_run *run, struct epoch_data *data,
-			     const struct drip_error *error);
+void drip_epoch_data_destroy(struct epoch_data *data);
 
 /* ---- connections, services, taps ---- */
 

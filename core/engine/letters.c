@@ -3,6 +3,11 @@
  * Rejected rows: the stage's on_error policy, and dead letters. Letters are held back and stored
  * together, at the latest before the epoch of their rows is committed, so that a row is either
  * replayed or in the store. Each instance's letters belong to the instance's thread.
+ *
+ * And their replay, on the source's thread. Letters go back in groups: a group is numbered in the
+ * store, goes downstream alone in an epoch, is stored by the sinks with the number as a position,
+ * and falls from the store with the checkpoint of that epoch. So after a crash what a sink holds
+ * tells what became of the group (drip_durable.letters_settle).
  */
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -65,6 +70,23 @@ static char *row_json(const struct drip_batch *batch, int64_t row)
 	return text.data;
 }
 
+/*
+ * Tells letters apart that are otherwise the same. Rows that were put back are counted: they have a
+ * group in place of their positions, and a group that is put back once more finds its letters.
+ */
+static struct drip_position letter_position(struct drip_instance *i, const struct drip_batch *batch)
+{
+	struct drip_position p = batch->position;
+	uint64_t group = drip_commit_position_group(&p);
+
+	if (group != 0) {
+		i->letters.rejected = group == i->letters.group ? i->letters.rejected + 1 : 0;
+		i->letters.group = group;
+		drip_position_add_u64(&p, i->letters.rejected);
+	}
+	return p;
+}
+
 static int letter_make(struct drip_instance *i, const struct drip_batch *batch, int64_t row,
 		       const struct drip_error *reason, struct drip_dead_letter *l,
 		       struct drip_error *err)
@@ -87,7 +109,7 @@ static int letter_make(struct drip_instance *i, const struct drip_batch *batch, 
 		.row_json = row_json(batch, row),
 		.schema_json = schema,
 		.op = (char)drip_batch_op(batch, row),
-		.position = batch->position,
+		.position = letter_position(i, batch),
 		.wall_us = drip_clock_wall_us(),
 	};
 	if (l->table == NULL || l->code == NULL || l->reason == NULL || l->row_json == NULL) {
@@ -157,4 +179,145 @@ int drip_letters_reject(struct drip_instance *i, const struct drip_batch *batch,
 		}
 	}
 	return rc;
+}
+
+/* ---- replay ---- */
+
+/* The first replay that is asked for is at its end. */
+static void end_first(struct drip_run *run, const struct drip_error *error)
+{
+	struct replay *r;
+
+	pthread_mutex_lock(&run->lock);
+	r = run->replays;
+	run->replays = r->next;
+	pthread_mutex_unlock(&run->lock);
+	r->next = NULL;
+	r->error = *error;
+	drip_engine_replayed(run->engine, r);
+}
+
+void drip_replay_failed(struct drip_run *run, const struct drip_error *error)
+{
+	bool begun;
+
+	pthread_mutex_lock(&run->lock);
+	begun = run->replays != NULL && run->replays->begun;
+	pthread_mutex_unlock(&run->lock);
+	if (begun) {
+		end_first(run, error);
+	}
+}
+
+static int stage_index(const struct drip_pipeline_spec *spec, const char *id,
+		       struct drip_error *err)
+{
+	for (uint32_t i = 0; i < spec->stages_count; i++) {
+		if (strcmp(spec->stages[i].id, id) == 0) {
+			return (int)i;
+		}
+	}
+	return drip_error_set(err, -ENOENT, "engine.unknown_stage",
+			      "pipeline \"%s\" has no stage \"%s\"", spec->name, id);
+}
+
+/* Numbers the group where it has no number yet: from here on it is told apart from others. */
+static int number_group(struct drip_run *run, struct drip_replay_group *g, uint32_t *ret_stage,
+			struct drip_error *err)
+{
+	const struct drip_durable *d = run->engine->options.durable;
+	int stage = stage_index(run->spec, g->stage, err);
+
+	if (stage < 0) {
+		return stage;
+	}
+	if (stage == 0) {
+		return drip_error_set(err, -EINVAL, "engine.unknown_stage",
+				      "rows cannot be replayed before a source");
+	}
+	*ret_stage = (uint32_t)stage;
+	if (g->number != 0) {
+		return 0;
+	}
+	pthread_mutex_lock(&run->lock);
+	g->number = drip_commit_next_group(run->commit);
+	pthread_mutex_unlock(&run->lock);
+	return d->letters_group(d->self, run->spec->name, g->number, g->ids, g->ids_count, err);
+}
+
+/* Sends the group downstream. */
+static int put_back(struct drip_run *run, const struct drip_replay_group *g, uint32_t stage,
+		    struct drip_error *err)
+{
+	struct drip_position at = run->at;
+	int rc;
+
+	pthread_mutex_lock(&run->lock);
+	rc = drip_commit_replay(run->commit, g->number, &run->held, err);
+	pthread_mutex_unlock(&run->lock);
+	if (rc < 0) {
+		return rc;
+	}
+	/* Without a boundary: no sink may commit a part of it on its own. */
+	run->at = g->batch->position = drip_commit_group_position(g->number);
+	g->batch->boundary = false;
+	g->batch->sequence = ++run->sequence;
+	__atomic_add_fetch(&run->instances[stage].counts.injected, g->batch->rows,
+			   __ATOMIC_RELAXED);
+	rc = drip_route_deliver(run, stage, g->batch, err);
+	run->at = at;
+	return rc;
+}
+
+/* What is asked for first, where all before is durable; otherwise NULL, and room is made. */
+static struct replay *next_replay(struct drip_run *run, bool *ret_wait)
+{
+	struct replay *r;
+
+	pthread_mutex_lock(&run->lock);
+	r = run->replays;
+	*ret_wait = false;
+	if (r == NULL) {
+		drip_commit_no_replay(run->commit);
+	} else if (!drip_commit_may_replay(run->commit)) {
+		*ret_wait = !drip_commit_accepts(run->commit);
+		r = NULL;
+	}
+	pthread_mutex_unlock(&run->lock);
+	return r;
+}
+
+/* Puts back the next group of `r`. 1: it has gone; 0: `r` is at its end. */
+static int take_group(struct drip_run *run, struct replay *r, struct drip_error *err)
+{
+	struct drip_error why = DRIP_ERROR_INIT;
+	struct drip_replay_group group = {0};
+	uint32_t stage = 0;
+	int rc = r->take(&group, r->data, &why);
+
+	if (rc > 0) {
+		rc = number_group(run, &group, &stage, &why);
+		if (rc == 0) {
+			r->begun = true;
+			rc = put_back(run, &group, stage, err);
+			drip_batch_unref(group.batch);
+			return rc < 0 ? rc : 1;
+		}
+		drip_batch_unref(group.batch);
+	}
+	why.rc = rc;
+	end_first(run, &why);
+	return 0;
+}
+
+int drip_replay_inject(struct drip_run *run, struct drip_error *err)
+{
+	struct replay *r;
+	bool wait;
+	int rc = 0;
+
+	while (rc == 0 && (r = next_replay(run, &wait)) != NULL) {
+		rc = take_group(run, r, err);
+	}
+	return rc == 0 && wait ? 1 : rc;
 }

@@ -115,30 +115,11 @@ void drip_run_fail(struct drip_run *run, int32_t stage, const struct drip_error 
 	pthread_mutex_unlock(&run->lock);
 }
 
-void drip_run_end_replays(struct drip_run *run, struct replay **list,
-			  const struct drip_error *error)
-{
-	struct replay *first;
-
-	pthread_mutex_lock(&run->lock);
-	first = *list;
-	*list = NULL;
-	pthread_mutex_unlock(&run->lock);
-	for (struct replay *r = first; r != NULL; r = r->next) {
-		r->error = error != NULL ? *error : (struct drip_error)DRIP_ERROR_INIT;
-	}
-	if (first != NULL) {
-		drip_engine_replayed(run->engine, first);
-	}
-}
-
-void drip_epoch_data_destroy(struct drip_run *run, struct epoch_data *data,
-			     const struct drip_error *error)
+void drip_epoch_data_destroy(struct epoch_data *data)
 {
 	if (data == NULL) {
 		return;
 	}
-	drip_run_end_replays(run, &data->replays, error);
 	drip_state_finish(&data->states);
 	free(data->counts);
 	free(data);

@@ -73,8 +73,6 @@ static int cut_locked(struct drip_run *run, struct epoch_data **owned, uint64_t 
 		return rc;
 	}
 	*owned = NULL;
-	data->replays = run->replays_open;
-	run->replays_open = NULL;
 	for (uint32_t i = 0; i < run->instances_count && rc == 0; i++) {
 		if (run->instances[i].stage->kind != DRIP_KIND_SINK) {
 			rc = drip_state_merge(&data->states, &run->instances[i].pending, err);
@@ -109,7 +107,7 @@ int drip_source_cut(struct drip_run *run, struct drip_error *err)
 	rc = cut_locked(run, &data, &epoch, err);
 	pthread_cond_broadcast(&run->changed);
 	pthread_mutex_unlock(&run->lock);
-	drip_epoch_data_destroy(run, data, err);
+	drip_epoch_data_destroy(data);
 	for (uint32_t i = 0; i < run->sinks_count && rc == 0; i++) {
 		struct drip_queue_item item = {.epoch = epoch,
 					       .rows = run->instances[run->sinks[i].stage].routed};
@@ -138,12 +136,13 @@ static int settle(struct drip_run *run, struct drip_error *err)
 			return canceled(err);
 		}
 		turn = drip_commit_turn(run->commit, drip_mono_us(), false);
-		if (turn != DRIP_TURN_CUT) {
+		if (turn == DRIP_TURN_WAIT) {
 			pthread_cond_wait(&run->changed, &run->lock);
 			continue;
 		}
 		pthread_mutex_unlock(&run->lock);
-		rc = drip_source_cut(run, err);
+		rc = turn == DRIP_TURN_CUT ? drip_source_cut(run, err)
+					   : drip_replay_inject(run, err);
 		pthread_mutex_lock(&run->lock);
 		if (rc < 0) {
 			return rc;
@@ -215,41 +214,6 @@ int drip_source_emit(struct drip_instance *source, struct drip_batch *batch, str
 
 /* ---- the loop ---- */
 
-/* Puts dead letters back before the stages that rejected them. */
-static int inject_replays(struct drip_run *run, struct drip_error *err)
-{
-	struct replay *r;
-	int rc = 0;
-
-	pthread_mutex_lock(&run->lock);
-	r = run->replays;
-	run->replays = r != NULL ? r->next : NULL;
-	pthread_mutex_unlock(&run->lock);
-	if (r == NULL) {
-		return 0;
-	}
-	r->next = NULL;
-	run->held = 0;
-	r->batch->position = run->at;
-	r->batch->boundary = true;
-	r->batch->sequence = ++run->sequence;
-	__atomic_add_fetch(&run->instances[r->stage].counts.injected, r->batch->rows,
-			   __ATOMIC_RELAXED);
-	rc = drip_route_deliver(run, r->stage, r->batch, err);
-	drip_batch_unref(r->batch);
-	r->batch = NULL;
-	if (rc < 0) {
-		drip_run_end_replays(run, &r, err);
-		return rc;
-	}
-	pthread_mutex_lock(&run->lock);
-	r->next = run->replays_open;
-	run->replays_open = r;
-	drip_commit_hurry(run->commit);
-	pthread_mutex_unlock(&run->lock);
-	return 0;
-}
-
 /* Nothing is read: the run ends with the last row that was put back. What comes later is for
  * another run. */
 static void end_if_replayed(struct drip_run *run)
@@ -305,10 +269,10 @@ static int poll_source(struct drip_run *run, int64_t due_us, struct drip_error *
 	const struct drip_source_ops *ops = drip_instance_ops(source);
 	int64_t due_ms = due_us < 0 ? ENGINE_POLL_MS : due_us / 1000 + 1, start;
 	uint32_t timeout_ms = (uint32_t)(due_ms < ENGINE_POLL_MS ? due_ms : ENGINE_POLL_MS);
-	int rc = inject_replays(run, err);
+	int rc = drip_replay_inject(run, err);
 
-	if (rc < 0) {
-		return rc;
+	if (rc != 0) {
+		return rc < 0 ? rc : 0;
 	}
 	if (run->replay_only) {
 		end_if_replayed(run);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Dead letters: list, show, replay, drop. Values of columns that are confidential or restricted are
- * shown as "***" unless asked for. A replay hands rows back in batches; a letter is dropped only
- * after the epoch that holds its row is durable, so a crash in between replays it again.
+ * shown as "***" unless asked for. A replay hands rows back in groups; a letter is dropped with the
+ * checkpoint of the epoch that holds its row (engine/letters.c).
  */
 #include "serve/methods.h"
 
@@ -231,16 +231,50 @@ int drip_method_dlq_drop(struct drip_call *call, struct drip_error *err)
 
 /* ---- replay ---- */
 
-/* Letters that go into one batch: same pipeline, stage and schema. */
+/*
+ * A replay of letters of one pipeline, which the engine takes group by group: first those that did
+ * not get to their end in a crash, as they were, then the chosen ones. A letter that is gone by
+ * then, or under way, is passed over. On a thread of the engine once it is handed over.
+ */
 struct replay {
-	struct drip_call *call;
-	struct drip_builder builder;
-	char *pipeline, *stage, *schema_json;
-	int64_t ids[REPLAY_ROWS];
-	size_t count;
+	struct drip_app *app;
+	struct drip_app_job *job;
+	char *pipeline;
+	int64_t *ids; /* chosen */
+	size_t ids_count, next;
+	uint64_t pending; /* the next group that may be pending */
 	int64_t replayed;
+
+	/* the group that is being made */
+	struct drip_builder builder;
+	char *stage, *schema_json;
+	uint64_t number;
+	int64_t group[REPLAY_ROWS];
+	size_t count;
+	bool full; /* the next letter does not belong to it */
 	struct drip_error *err;
 };
+
+static void forget_group(struct replay *r)
+{
+	drip_builder_finish(&r->builder);
+	memset(&r->builder, 0, sizeof(r->builder));
+	free(r->stage);
+	free(r->schema_json);
+	r->stage = r->schema_json = NULL;
+	r->count = 0;
+	r->full = false;
+}
+
+static void release_replay(void *data)
+{
+	struct replay *r = data;
+
+	forget_group(r);
+	free(r->pipeline);
+	free(r->ids);
+	free(r);
+}
 
 static int append_value(struct drip_column_builder *c, const struct drip_column *column,
 			const struct drip_json_node *n, struct drip_error *err)
@@ -283,202 +317,231 @@ static int append_row(struct replay *r, const struct drip_dead_letter *l)
 	return 0;
 }
 
-struct replay_job {
-	struct drip_app *app;
-	struct drip_app_job *job;
-	struct drip_batch *batch;
-	char pipeline[256], stage[256];
-};
-
-static void release_replay(void *data)
-{
-	struct replay_job *rj = data;
-
-	drip_batch_unref(rj->batch);
-	free(rj);
-}
-
-static void on_replayed(const struct drip_error *error, void *data)
-{
-	struct replay_job *rj = data;
-
-	drip_app_job_finish(rj->app, rj->job, error != NULL && error->rc != 0 ? error : NULL);
-}
-
-static int do_replay(struct drip_app *app, struct drip_app_job *job, struct drip_error *err)
-{
-	struct replay_job *rj = job->data;
-
-	return drip_engine_replay(app->engine, rj->pipeline, rj->stage, drip_steal(rj->batch),
-				  on_replayed, rj, err);
-}
-
-/* Takes the batch. Returns after it is durable. */
-static int hand_back(struct replay *r, struct drip_batch *batch)
-{
-	struct drip_app *app = r->call->app;
-	struct drip_app_job *job = drip_app_job_new();
-	struct replay_job *rj = drip_calloc(1, sizeof(*rj));
-	int rc;
-
-	if (job == NULL || rj == NULL) {
-		drip_batch_unref(batch);
-		free(job);
-		free(rj);
-		return drip_error_nomem(r->err, sizeof(*rj));
-	}
-	rj->app = app;
-	rj->job = job;
-	rj->batch = batch;
-	snprintf(rj->pipeline, sizeof(rj->pipeline), "%s", r->pipeline);
-	snprintf(rj->stage, sizeof(rj->stage), "%s", r->stage);
-	job->data = rj;
-	job->release = release_replay;
-	job->run = do_replay;
-	job->asynchronous = true;
-	rc = drip_app_call(app, job, REPLAY_TIMEOUT_MS, r->err);
-	drip_app_job_unref(app, job);
-	return rc;
-}
-
-static int flush_replay(struct replay *r)
-{
-	struct drip_store_letters which = {.ids = r->ids, .ids_count = r->count};
-	struct drip_batch *batch = NULL;
-	int64_t dropped;
-	int rc;
-
-	if (r->count == 0) {
-		return 0;
-	}
-	rc = drip_builder_build(&r->builder, &batch, r->err);
-	rc = rc == 0 ? hand_back(r, batch) : rc;
-	rc = rc == 0 ? drip_store_drop_letters(r->call->app->store, &which, &dropped, r->err) : rc;
-	if (rc == 0) {
-		r->replayed += (int64_t)r->count;
-	}
-	r->count = 0;
-	return rc;
-}
-
-static void forget_group(struct replay *r)
-{
-	drip_builder_finish(&r->builder);
-	memset(&r->builder, 0, sizeof(r->builder));
-	free(r->pipeline);
-	free(r->stage);
-	free(r->schema_json);
-	r->pipeline = r->stage = r->schema_json = NULL;
-}
-
-static int begin_group(struct replay *r, const struct drip_dead_letter *l)
+static int begin_group(struct replay *r, const struct drip_store_letter *l)
 {
 	drip_autoptr(drip_schema) schema = NULL;
 	int rc;
 
-	forget_group(r);
-	r->pipeline = drip_strdup(l->pipeline);
-	r->stage = drip_strdup(l->stage);
-	r->schema_json = drip_strdup(l->schema_json);
-	if (r->pipeline == NULL || r->stage == NULL || r->schema_json == NULL) {
-		return drip_error_nomem(r->err, strlen(l->schema_json));
+	r->stage = drip_strdup(l->letter.stage);
+	r->schema_json = drip_strdup(l->letter.schema_json);
+	r->number = l->group;
+	if (r->stage == NULL || r->schema_json == NULL) {
+		return drip_error_nomem(r->err, strlen(l->letter.schema_json));
 	}
-	rc = drip_schema_from_json(l->schema_json, &schema, r->err);
+	rc = drip_schema_from_json(l->letter.schema_json, &schema, r->err);
 	return rc == 0 ? drip_builder_init(&r->builder, schema, r->err) : rc;
 }
 
-static int add_to_replay(struct replay *r, const struct drip_store_letter *s)
+/* Adds the letter, if it is of the group. */
+static int add_letter(struct replay *r, const struct drip_store_letter *l)
 {
-	const struct drip_dead_letter *l = &s->letter;
-	int rc = 0;
+	int rc = r->stage == NULL ? begin_group(r, l) : 0;
 
-	if (r->pipeline == NULL || strcmp(r->pipeline, l->pipeline) != 0 ||
-	    strcmp(r->stage, l->stage) != 0 || strcmp(r->schema_json, l->schema_json) != 0) {
-		rc = flush_replay(r);
-		rc = rc == 0 ? begin_group(r, l) : rc;
+	if (rc < 0) {
+		return rc;
 	}
-	rc = rc == 0 ? append_row(r, l) : rc;
+	r->full = r->count == REPLAY_ROWS || r->number != l->group ||
+		  strcmp(r->stage, l->letter.stage) != 0 ||
+		  strcmp(r->schema_json, l->letter.schema_json) != 0;
+	rc = r->full ? 1 : append_row(r, &l->letter);
 	if (rc == 0) {
-		r->ids[r->count++] = s->id;
-		rc = r->count == REPLAY_ROWS ? flush_replay(r) : 0;
+		r->group[r->count++] = l->id;
 	}
 	return rc;
 }
 
-/* Copies what the visitor lends: a replay must not run inside a visit, which holds the store. */
-struct kept {
-	struct drip_store_letter letter;
-	char *texts[5];
+static int visit_pending(const struct drip_store_letter *l, void *data)
+{
+	return add_letter(data, l);
+}
+
+static int visit_chosen(const struct drip_store_letter *l, void *data)
+{
+	struct replay *r = data;
+
+	return l->group != 0 || strcmp(l->letter.pipeline, r->pipeline) != 0 ? 0 : add_letter(r, l);
+}
+
+/* Fills the group; none where no letter is left. */
+static int next_group(struct replay *r)
+{
+	struct drip_store_letters pending = {.pipeline = r->pipeline, .first_group = r->pending};
+	int rc = drip_store_visit_letters(r->app->store, &pending, visit_pending, r, r->err);
+
+	if (rc >= 0 && r->count != 0) {
+		r->pending = r->number + 1;
+		return 0;
+	}
+	while (rc >= 0 && !r->full && r->next < r->ids_count) {
+		struct drip_store_letters one = {.ids = &r->ids[r->next], .ids_count = 1};
+
+		rc = drip_store_visit_letters(r->app->store, &one, visit_chosen, r, r->err);
+		r->next += rc >= 0 && !r->full;
+	}
+	return rc < 0 ? rc : 0;
+}
+
+static int take_group(struct drip_replay_group *ret, void *data, struct drip_error *err)
+{
+	struct replay *r = data;
+	int rc;
+
+	forget_group(r);
+	r->err = err;
+	rc = next_group(r);
+	if (rc < 0 || r->count == 0) {
+		return rc;
+	}
+	*ret = (struct drip_replay_group){
+		.stage = r->stage,
+		.ids = r->group,
+		.ids_count = r->count,
+		.number = r->number,
+	};
+	rc = drip_builder_build(&r->builder, &ret->batch, err);
+	r->replayed += (int64_t)r->count;
+	return rc < 0 ? rc : 1;
+}
+
+static void on_replayed(const struct drip_error *error, void *data)
+{
+	struct replay *r = data;
+
+	drip_app_job_finish(r->app, r->job, error);
+}
+
+static int do_replay(struct drip_app *app, struct drip_app_job *job, struct drip_error *err)
+{
+	struct replay *r = job->data;
+
+	return drip_engine_replay(app->engine, r->pipeline, take_group, on_replayed, r, err);
+}
+
+/* Replays the letters (takes the array), all of one pipeline. Returns when they are durable. */
+static int replay(struct drip_app *app, const char *pipeline, int64_t *ids, size_t count,
+		  int64_t *replayed, struct drip_error *err)
+{
+	struct drip_app_job *job = drip_app_job_new();
+	struct replay *r = drip_calloc(1, sizeof(*r));
+	char *name = drip_strdup(pipeline);
+	int rc;
+
+	if (job == NULL || r == NULL || name == NULL) {
+		free(job);
+		free(r);
+		free(name);
+		free(ids);
+		return drip_error_nomem(err, sizeof(*r));
+	}
+	*r = (struct replay){.app = app, .job = job, .pipeline = name, .ids = ids, .pending = 1};
+	r->ids_count = count;
+	job->data = r;
+	job->release = release_replay;
+	job->run = do_replay;
+	job->asynchronous = true;
+	rc = drip_app_call(app, job, REPLAY_TIMEOUT_MS * (1 + (int64_t)count / REPLAY_ROWS), err);
+	*replayed += rc == 0 ? r->replayed : 0;
+	drip_app_job_unref(app, job);
+	return rc;
+}
+
+/* The chosen letters, with their pipelines: as many at once as follow one another in one. */
+struct chosen {
+	struct drip_call *call;
+	char *pipeline;
+	int64_t *ids;
+	size_t count;
+	int64_t replayed;
+	struct drip_error *err;
 };
 
-static int keep_letter(const struct drip_store_letter *l, void *data)
+static int end_chosen(struct chosen *c)
 {
-	struct kept *k = data;
-	const char *from[5] = {l->letter.pipeline, l->letter.stage, l->letter.row_json,
-			       l->letter.schema_json, l->letter.table};
+	int rc = 0;
 
-	k->letter = *l;
-	for (size_t i = 0; i < 5; i++) {
-		k->texts[i] = drip_strdup(from[i]);
-		if (k->texts[i] == NULL) {
-			return -ENOMEM;
-		}
+	if (c->count != 0) {
+		rc = replay(c->call->app, c->pipeline, drip_steal(c->ids), c->count, &c->replayed,
+			    c->err);
 	}
-	k->letter.letter.pipeline = k->texts[0];
-	k->letter.letter.stage = k->texts[1];
-	k->letter.letter.row_json = k->texts[2];
-	k->letter.letter.schema_json = k->texts[3];
-	k->letter.letter.table = k->texts[4];
-	return 0;
+	free(c->ids);
+	free(c->pipeline);
+	c->ids = NULL;
+	c->pipeline = NULL;
+	c->count = 0;
+	return rc;
 }
 
-static int replay_one(struct replay *r, int64_t id)
+static int note_pipeline(const struct drip_store_letter *l, void *data)
+{
+	char **ret = data;
+
+	*ret = drip_strdup(l->letter.pipeline);
+	return *ret == NULL ? -ENOMEM : 0;
+}
+
+static int add_chosen(struct chosen *c, int64_t id)
 {
 	struct drip_store_letters which = {.ids = &id, .ids_count = 1};
-	struct kept kept = {0};
-	int rc = drip_store_visit_letters(r->call->app->store, &which, keep_letter, &kept, r->err);
+	drip_autofree char *pipeline = NULL;
+	int rc = drip_store_visit_letters(c->call->app->store, &which, note_pipeline, &pipeline,
+					  c->err);
 
-	if (rc == -ENOMEM) {
-		drip_error_nomem(r->err, 0);
+	if (rc < 0) {
+		return rc == -ENOMEM ? drip_error_nomem(c->err, sizeof(id)) : rc;
 	}
-	if (rc == 0 && kept.letter.id == 0) {
-		rc = drip_error_set(r->err, -ENOENT, "dlq.unknown_letter",
-				    "there is no dead letter %" PRId64, id);
+	if (pipeline == NULL) {
+		return drip_error_set(c->err, -ENOENT, "dlq.unknown_letter",
+				      "there is no dead letter %" PRId64, id);
 	}
-	rc = rc == 0 ? add_to_replay(r, &kept.letter) : rc;
-	for (size_t i = 0; i < 5; i++) {
-		free(kept.texts[i]);
+	if (c->pipeline != NULL && strcmp(c->pipeline, pipeline) != 0) {
+		rc = end_chosen(c);
+	}
+	if (rc == 0 && c->pipeline == NULL) {
+		c->pipeline = drip_steal(pipeline);
+		c->ids = drip_calloc(IDS_MAX, sizeof(*c->ids));
+		rc = c->ids != NULL ? 0 : drip_error_nomem(c->err, IDS_MAX * sizeof(*c->ids));
+	}
+	if (rc == 0) {
+		c->ids[c->count++] = id;
 	}
 	return rc;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	const int64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
 }
 
 int drip_method_dlq_replay(struct drip_call *call, struct drip_error *err)
 {
+	struct chosen chosen = {.call = call, .err = err};
 	struct ids ids = {0};
-	struct replay *r = drip_calloc(1, sizeof(*r));
 	char detail[64];
-	int rc;
+	int rc = choose(call, &ids, err);
 
-	if (r == NULL) {
-		return drip_error_nomem(err, sizeof(*r));
+	if (ids.count > 1) { /* oldest first, and each once */
+		qsort(ids.items, ids.count, sizeof(*ids.items), compare_ids);
 	}
-	r->call = call;
-	r->err = err;
-	rc = choose(call, &ids, err);
 	for (size_t i = 0; rc == 0 && i < ids.count; i++) {
-		rc = replay_one(r, ids.items[i]);
+		if (i == 0 || ids.items[i] != ids.items[i - 1]) {
+			rc = add_chosen(&chosen, ids.items[i]);
+		}
 	}
-	rc = rc == 0 ? flush_replay(r) : rc;
-	snprintf(detail, sizeof(detail), "%" PRId64 " letters", r->replayed);
+	if (rc == 0) {
+		rc = end_chosen(&chosen);
+	}
+	free(ids.items);
+	free(chosen.ids);
+	free(chosen.pipeline);
+	snprintf(detail, sizeof(detail), "%" PRId64 " letters", chosen.replayed);
 	rc = rc == 0 ? drip_store_audit(call->app->store, call->actor, "dlq replay",
 					drip_json_get_string(call->arguments, "pipeline", ""),
 					detail, err)
 		     : rc;
 	drip_json_begin_object(&call->json);
-	drip_json_put_int(&call->json, "replayed", r->replayed);
+	drip_json_put_int(&call->json, "replayed", chosen.replayed);
 	drip_json_end_object(&call->json);
-	forget_group(r);
-	free(r);
-	free(ids.items);
 	return rc;
 }

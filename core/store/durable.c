@@ -78,11 +78,12 @@ int drip_store_load_positions(struct drip_store *store, const char *pipeline,
 	return rc;
 }
 
-static int load_epoch(sqlite3 *db, const char *pipeline, uint64_t *ret, struct drip_error *err)
+/* A number of the pipeline, by a query with its name; 0 where there is no row. */
+static int load_number(sqlite3 *db, const char *sql, const char *pipeline, uint64_t *ret,
+		       struct drip_error *err)
 {
 	drip_autostmt stmt = NULL;
-	int rc = drip_store_prepare(db, &stmt, err, "SELECT epoch FROM pipeline WHERE name = ?",
-				    "t", pipeline);
+	int rc = drip_store_prepare(db, &stmt, err, sql, "t", pipeline);
 
 	*ret = 0;
 	if (rc == 0) {
@@ -106,7 +107,8 @@ static int checkpoint_load(void *self, const char *pipeline, struct drip_positio
 	if (rc < 0) {
 		return rc;
 	}
-	rc = load_epoch(store->writer.handle, pipeline, &epoch, err);
+	rc = load_number(store->writer.handle, "SELECT epoch FROM pipeline WHERE name = ?",
+			 pipeline, &epoch, err);
 	rc = rc == 0 ? load_positions(store->writer.handle, pipeline, &positions, &count, err) : rc;
 	rc = drip_store_end(store, rc, err);
 	if (rc < 0) {
@@ -124,12 +126,12 @@ static int put_pipeline(sqlite3 *db, const char *pipeline, const struct drip_che
 {
 	return drip_store_run(
 		db, err,
-		"INSERT INTO pipeline VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (name) DO "
-		"UPDATE SET epoch = ?2, committed_us = ?3, rows_in = rows_in + ?4,"
+		"INSERT INTO pipeline VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (name) "
+		"DO UPDATE SET epoch = ?2, committed_us = ?3, rows_in = rows_in + ?4,"
 		" rows_out = rows_out + ?5, rows_filtered = rows_filtered + ?6,"
-		" rows_dead = rows_dead + ?7",
-		"tiiiiii", pipeline, (int64_t)c->epoch, now, c->rows_in, c->rows_out,
-		c->rows_filtered, c->rows_dead);
+		" rows_dead = rows_dead + ?7, replayed = ?8",
+		"tiiiiiii", pipeline, (int64_t)c->epoch, now, c->rows_in, c->rows_out,
+		c->rows_filtered, c->rows_dead, (int64_t)c->replayed);
 }
 
 static int put_position(sqlite3 *db, const char *pipeline, uint64_t epoch,
@@ -177,6 +179,7 @@ static int checkpoint_commit(void *self, const char *pipeline,
 	for (size_t i = 0; rc == 0 && i < checkpoint->states_count; i++) {
 		rc = put_state(db, pipeline, &checkpoint->states[i], err);
 	}
+	rc = rc == 0 ? drip_store_drop_groups(db, pipeline, checkpoint->replayed, err) : rc;
 	rc = rc == 0 ? drip_store_prune(store, 0, err) : rc;
 	return drip_store_end(store, rc, err);
 }
@@ -382,6 +385,46 @@ static int dead_letter_put(void *self, const struct drip_dead_letter *letters, s
 	return drip_store_end(store, rc, err);
 }
 
+static int replayed_get(void *self, const char *pipeline, uint64_t *ret, struct drip_error *err)
+{
+	struct drip_store *store = self;
+	int rc = drip_store_begin(store, err);
+
+	if (rc < 0) {
+		return rc;
+	}
+	rc = load_number(store->writer.handle, "SELECT replayed FROM pipeline WHERE name = ?",
+			 pipeline, ret, err);
+	return drip_store_end(store, rc, err);
+}
+
+static int letters_group(void *self, const char *pipeline, uint64_t group, const int64_t *ids,
+			 size_t count, struct drip_error *err)
+{
+	struct drip_store *store = self;
+	int rc = drip_store_begin(store, err);
+
+	if (rc < 0) {
+		return rc;
+	}
+	rc = drip_store_group_letters(store->writer.handle, pipeline, group, ids, count, err);
+	return drip_store_end(store, rc, err);
+}
+
+static int letters_settle(void *self, const char *pipeline, uint64_t all, uint64_t some,
+			  struct drip_error *err)
+{
+	struct drip_store *store = self;
+	int rc = drip_store_begin(store, err);
+
+	if (rc < 0) {
+		return rc;
+	}
+	rc = drip_store_drop_groups(store->writer.handle, pipeline, all, err);
+	rc = rc == 0 ? drip_store_end_groups(store->writer.handle, pipeline, some, err) : rc;
+	return drip_store_end(store, rc, err);
+}
+
 void drip_store_fill_durable(struct drip_store *store)
 {
 	store->durable = (struct drip_durable){
@@ -396,6 +439,9 @@ void drip_store_fill_durable(struct drip_store *store)
 		.schema_put = schema_put,
 		.lineage_put = lineage_put,
 		.dead_letter_put = dead_letter_put,
+		.replayed_get = replayed_get,
+		.letters_group = letters_group,
+		.letters_settle = letters_settle,
 		.model_add = drip_store_add_model,
 		.model_read = drip_store_read_model,
 	};

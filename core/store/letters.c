@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "engine/commit.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -63,6 +64,10 @@ static void where(struct drip_str *sql, const struct drip_store_letters *which)
 	if (which->ids_count != 0) {
 		drip_str_append_char(sql, ')');
 	}
+	if (which->first_group != 0) {
+		drip_str_appendf(sql, " AND replay <> 0 AND replay >= %" PRIu64,
+				 which->first_group);
+	}
 }
 
 static void read_letter(sqlite3_stmt *stmt, struct drip_store_letter *l)
@@ -89,6 +94,7 @@ static void read_letter(sqlite3_stmt *stmt, struct drip_store_letter *l)
 	snprintf(l->letter.position.text, sizeof(l->letter.position.text), "%s",
 		 drip_store_text(stmt, 11));
 	l->letter.wall_us = sqlite3_column_int64(stmt, 12);
+	l->group = (uint64_t)sqlite3_column_int64(stmt, 13);
 }
 
 static int visit_letters(sqlite3 *db, const struct drip_store_letters *which,
@@ -102,9 +108,10 @@ static int visit_letters(sqlite3 *db, const struct drip_store_letters *which,
 
 	drip_str_append(&sql, "SELECT id, pipeline, stage, table_name, code, reason, row_json,"
 			      " schema_json, op, source_partition, position_order, position_text,"
-			      " wall_us FROM dead_letter");
+			      " wall_us, replay FROM dead_letter");
 	where(&sql, which);
-	drip_str_append(&sql, " ORDER BY id LIMIT ?3");
+	drip_str_append(&sql, which->first_group != 0 ? " ORDER BY replay, id" : " ORDER BY id");
+	drip_str_append(&sql, " LIMIT ?3");
 	if (sql.rc != 0) {
 		return drip_error_nomem(err, sql.length);
 	}
@@ -179,4 +186,63 @@ int drip_store_count_letters(struct drip_store *store,
 	drip_store_finalize(&stmt);
 	pthread_mutex_unlock(&store->reader.lock);
 	return rc;
+}
+
+/* ---- replay: see engine/durable.h ---- */
+
+int drip_store_group_letters(sqlite3 *db, const char *pipeline, uint64_t group, const int64_t *ids,
+			     size_t count, struct drip_error *err)
+{
+	drip_autostmt stmt = NULL;
+	int rc = drip_store_prepare(
+		db, &stmt, err,
+		"SELECT 1 FROM dead_letter WHERE pipeline = ? AND replay <> 0 LIMIT 1", "t",
+		pipeline);
+
+	rc = rc == 0 ? drip_store_step(stmt, err) : rc;
+	if (rc == 1) {
+		rc = drip_error_set_retryable(err, -EAGAIN, "dlq.replay_pending",
+					      "another replay of letters of pipeline \"%s\" is "
+					      "under way",
+					      pipeline);
+	}
+	drip_store_finalize(&stmt);
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		rc = drip_store_run(
+			db, err,
+			"UPDATE dead_letter SET replay = ? WHERE id = ? AND pipeline = ?"
+			" AND replay = 0",
+			"iit", (int64_t)group, ids[i], pipeline);
+		if (rc == 0 && sqlite3_changes64(db) != 1) {
+			rc = drip_error_set(err, -ENOENT, "dlq.unknown_letter",
+					    "there is no dead letter %" PRId64, ids[i]);
+		}
+	}
+	return rc;
+}
+
+int drip_store_drop_groups(sqlite3 *db, const char *pipeline, uint64_t all, struct drip_error *err)
+{
+	return all == 0 ? 0
+			: drip_store_run(db, err,
+					 "DELETE FROM dead_letter WHERE pipeline = ?"
+					 " AND replay <> 0 AND replay <= ?",
+					 "ti", pipeline, (int64_t)all);
+}
+
+/* What was rejected anew in a group that no sink holds is there as the letters of the group. */
+int drip_store_end_groups(sqlite3 *db, const char *pipeline, uint64_t some, struct drip_error *err)
+{
+	struct drip_position after = drip_commit_group_position(some + 1);
+	int rc = drip_store_run(db, err,
+				"DELETE FROM dead_letter WHERE pipeline = ? AND"
+				" source_partition = ? AND position_order >= ?",
+				"ttb", pipeline, after.partition, (const void *)after.order,
+				(size_t)after.order_size);
+
+	return rc == 0 ? drip_store_run(db, err,
+					"UPDATE dead_letter SET replay = 0 WHERE pipeline = ?"
+					" AND replay <> 0 AND replay > ?",
+					"ti", pipeline, (int64_t)some)
+		       : rc;
 }

@@ -44,10 +44,11 @@ int drip_store_visit_checkpoints(struct drip_store *store, const char *pipeline,
  * that sinks which hold more than the store knows get all anew. */
 static int forget_unknown(sqlite3 *db, const char *pipeline, struct drip_error *err)
 {
-	int rc = drip_store_run(db, err,
-				"INSERT INTO pipeline SELECT pipeline, 1, ?2, 0, 0, 0, 0 FROM run"
-				" WHERE pipeline = ?1 LIMIT 1 ON CONFLICT DO NOTHING",
-				"ti", pipeline, drip_clock_wall_us());
+	int rc =
+		drip_store_run(db, err,
+			       "INSERT INTO pipeline SELECT pipeline, 1, ?2, 0, 0, 0, 0, 0 FROM run"
+			       " WHERE pipeline = ?1 LIMIT 1 ON CONFLICT DO NOTHING",
+			       "ti", pipeline, drip_clock_wall_us());
 
 	if (rc == 0 && sqlite3_changes64(db) == 0) {
 		rc = drip_error_set(err, -ENOENT, "store.no_checkpoint",

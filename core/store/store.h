@@ -112,6 +112,7 @@ int drip_store_visit_datasets(struct drip_store *store,
 struct drip_store_letter {
 	int64_t id;
 	struct drip_dead_letter letter; /* of its position only partition, order and text */
+	uint64_t group; /* that goes back, or did not get to its end in a crash; 0: none */
 };
 
 /* Which dead letters; zeroes mean any. */
@@ -119,7 +120,8 @@ struct drip_store_letters {
 	const char *pipeline, *stage;
 	const int64_t *ids;
 	size_t ids_count;
-	int64_t limit; /* 0: none */
+	uint64_t first_group; /* only those of a group, from this one on, and by groups; 0: all */
+	int64_t limit;        /* 0: none */
 };
 
 /* Oldest first. */

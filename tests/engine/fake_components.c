@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The fake source, transform and sink: see fakes.h. */
+#include "engine/commit.h"
 #include "fakes.h"
 
 #include <errno.h>
@@ -598,7 +599,7 @@ static int sink_positions(void *self, struct drip_position **ret, size_t *ret_co
 			  struct drip_error *err)
 {
 	struct sink_self *s = self;
-	struct drip_position *p = calloc(1, sizeof(*p));
+	struct drip_position *p = calloc(2, sizeof(*p));
 
 	if (p == NULL) {
 		return drip_error_nomem(err, sizeof(*p));
@@ -608,6 +609,9 @@ static int sink_positions(void *self, struct drip_position **ret, size_t *ret_co
 	drip_position_add_u64(p, s->f->position);
 	snprintf(p->text, sizeof(p->text), "row %llu", (unsigned long long)s->f->position);
 	*ret_count = s->f->position != 0;
+	if (s->f->group != 0) {
+		p[(*ret_count)++] = drip_commit_group_position(s->f->group);
+	}
 	pthread_mutex_unlock(&s->f->lock);
 	*ret = p;
 	return 0;
@@ -650,8 +654,14 @@ static void apply_pending(struct fake_sink *f, const struct drip_epoch *epoch)
 	for (int64_t i = 0; i < f->pending_count && f->target_count < FAKE_TARGET_MAX; i++) {
 		f->target[f->target_count++] = f->pending[i];
 	}
-	if (epoch->positions_count != 0) {
-		f->position = value_of(&epoch->positions[0]);
+	for (size_t i = 0; i < epoch->positions_count; i++) {
+		uint64_t group = drip_commit_position_group(&epoch->positions[i]);
+
+		if (group != 0) {
+			f->group = group;
+		} else if (epoch->positions[i].partition[0] == '\0') {
+			f->position = value_of(&epoch->positions[i]);
+		}
 	}
 	f->pending_count = 0;
 }

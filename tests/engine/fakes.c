@@ -50,6 +50,7 @@ static int store_commit(void *self, const char *pipeline, const struct drip_chec
 			s->positions[i] = c->positions[i];
 		}
 		s->epoch = c->epoch;
+		s->replayed = c->replayed;
 		s->checkpoints++;
 		s->rows_in += c->rows_in;
 		s->rows_out += c->rows_out;
@@ -168,6 +169,42 @@ static int store_letter_put(void *self, const struct drip_dead_letter *letters, 
 	return 0;
 }
 
+static int store_replayed_get(void *self, const char *pipeline, uint64_t *ret,
+			      struct drip_error *err)
+{
+	struct fake_store *s = self;
+
+	pthread_mutex_lock(&s->lock);
+	*ret = is_kept(pipeline) ? s->replayed : 0;
+	pthread_mutex_unlock(&s->lock);
+	return 0;
+}
+
+static int store_letters_group(void *self, const char *pipeline, uint64_t group, const int64_t *ids,
+			       size_t count, struct drip_error *err)
+{
+	struct fake_store *s = self;
+
+	pthread_mutex_lock(&s->lock);
+	s->groups_made = group;
+	pthread_mutex_unlock(&s->lock);
+	return 0;
+}
+
+static int store_letters_settle(void *self, const char *pipeline, uint64_t all, uint64_t some,
+				struct drip_error *err)
+{
+	struct fake_store *s = self;
+
+	pthread_mutex_lock(&s->lock);
+	if (is_kept(pipeline)) {
+		s->settled[0] = all;
+		s->settled[1] = some;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return 0;
+}
+
 void fake_store_init(struct fake_store *s)
 {
 	memset(s, 0, sizeof(*s));
@@ -184,6 +221,9 @@ void fake_store_init(struct fake_store *s)
 		.schema_put = store_schema_put,
 		.lineage_put = store_lineage_put,
 		.dead_letter_put = store_letter_put,
+		.replayed_get = store_replayed_get,
+		.letters_group = store_letters_group,
+		.letters_settle = store_letters_settle,
 	};
 }
 

@@ -78,7 +78,7 @@ struct fake_sink {
 	bool blocked; /* writes wait */
 	int64_t *target;
 	int64_t target_count;
-	uint64_t position;
+	uint64_t position, group; /* of dead letters */
 	int64_t *pending;
 	int64_t pending_count;
 	int64_t written;
@@ -110,6 +110,9 @@ struct fake_store {
 	size_t positions_count;
 	uint64_t epoch;
 	int checkpoints, fail_checkpoints, letters, runs, schemas, lineages;
+	uint64_t replayed;    /* groups of dead letters in the checkpoint, */
+	uint64_t settled[2];  /* what was last settled, */
+	uint64_t groups_made; /* and the last one that was numbered */
 	int64_t rows_in, rows_out, rows_filtered, rows_dead;
 	enum drip_run_state run_state;
 	char state_key[64], state_value[64];

@@ -16,6 +16,8 @@
 #define ACKS_MAX     64
 #define STEPS_MAX    20000
 #define POSITION_GAP 10 /* row i stands at 10 * i, marks between */
+#define LETTERS_MAX  12
+#define LETTERS      PARTITIONS /* the partition of letters that were put back, in targets */
 
 struct item {
 	bool marker;
@@ -29,6 +31,7 @@ struct sink {
 	struct item target[TARGET_MAX]; /* runs of rows, in the order of their commits */
 	int target_count;
 	uint64_t position[PARTITIONS]; /* exactly once: stored with the data */
+	uint64_t group;                /* likewise */
 	bool lied, lie_seen_through;   /* said "committed" and was not; positions moved on since */
 	/* lost in a crash */
 	struct item queue[ITEMS_MAX];
@@ -58,7 +61,10 @@ struct sim {
 	bool buffers; /* a transform that holds all rows until the flush */
 
 	/* the store, durable */
-	uint64_t stored[PARTITIONS], stored_epoch;
+	uint64_t stored[PARTITIONS], stored_epoch, stored_group;
+	int letters;                        /* there were so many, 1 to ... */
+	bool gone[LETTERS_MAX + 1];         /* put back for good */
+	uint64_t group_of[LETTERS_MAX + 1]; /* 0: none */
 
 	struct sink sinks[SINKS_MAX];
 	uint32_t sinks_count;
@@ -72,7 +78,7 @@ struct sim {
 	int held_count;
 	struct ack acks[ACKS_MAX];
 	int acks_count;
-	bool storing, paused;
+	bool storing, paused, replaying;
 	struct drip_commit_checkpoint storing_what;
 	int detected;
 };

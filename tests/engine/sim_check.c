@@ -41,10 +41,29 @@ static void check_sink(struct sim *s, uint32_t index)
 	}
 }
 
+/* A letter is once in an exactly-once sink, and everywhere before it is gone. */
+static void check_letters(struct sim *s, uint32_t index)
+{
+	const struct sink *k = &s->sinks[index];
+	static int rows[TARGET_MAX * ROWS_MAX];
+	int count = target_rows(k, LETTERS, rows), times[LETTERS_MAX + 1] = {0};
+
+	for (int i = 0; i < count; i++) {
+		times[rows[i]]++;
+	}
+	for (int i = 1; i <= s->letters && !k->lied; i++) {
+		INVARIANT(s, !k->exactly_once || times[i] <= 1, "sink %u has letter %d twice",
+			  index, i);
+		INVARIANT(s, !s->gone[i] || times[i] >= 1, "letter %d is gone, sink %u lacks it", i,
+			  index);
+	}
+}
+
 void sim_check(struct sim *s)
 {
 	for (uint32_t i = 0; i < s->sinks_count; i++) {
 		check_sink(s, i);
+		check_letters(s, i);
 	}
 	for (int p = 0; p < s->partitions; p++) {
 		INVARIANT(s, s->forgotten[p] <= s->stored[p],
@@ -67,6 +86,9 @@ void sim_check_end(struct sim *s)
 			INVARIANT(s, top == s->rows[p], "sink %u ends with row %d of %d, %d", i, p,
 				  top, s->rows[p]);
 		}
+	}
+	for (int i = 1; i <= s->letters; i++) {
+		INVARIANT(s, s->gone[i], "letter %d is left", i);
 	}
 	for (int p = 0; p < s->partitions; p++) {
 		INVARIANT(s, s->stored[p] / POSITION_GAP == (uint64_t)s->rows[p],

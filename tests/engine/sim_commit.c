@@ -105,10 +105,11 @@ static bool recover_sinks(struct sim *s)
 		bool behind = false;
 
 		for (int p = 0; p < PARTITIONS && k->exactly_once && count != 0; p++) {
-			behind = behind || k->position[p] < s->stored[p];
+			behind = behind || k->position[p] < s->stored[p] ||
+				 k->group < s->stored_group;
 		}
 		if (k->exactly_once &&
-		    drip_commit_recover(s->commit, i, "sink", held, count, &err) < 0) {
+		    drip_commit_recover(s->commit, i, "sink", held, count, k->group, &err) < 0) {
 			INVARIANT(s, k->lied && behind, "%s", err.message);
 			TRACE(s, "sink %u is found out", i);
 			s->detected++;
@@ -117,6 +118,18 @@ static bool recover_sinks(struct sim *s)
 		INVARIANT(s, !behind, "sink %u is behind and was not found out", i);
 	}
 	return true;
+}
+
+/* As drip_durable.letters_settle. */
+static void settle_letters(struct sim *s)
+{
+	uint64_t all, some;
+
+	drip_commit_groups(s->commit, &all, &some);
+	for (int i = 1; i <= s->letters; i++) {
+		s->gone[i] = s->gone[i] || (s->group_of[i] != 0 && s->group_of[i] <= all);
+		s->group_of[i] = s->group_of[i] <= some ? s->group_of[i] : 0;
+	}
 }
 
 static void start(struct sim *s)
@@ -130,6 +143,7 @@ static void start(struct sim *s)
 		.rows = 1 + pick(s, 8),
 		.bytes = 1 << 20,
 		.epoch = s->stored_epoch,
+		.replayed = s->stored_group,
 		.from = from,
 		.from_count = positions_of(s->stored, from),
 		.replay = true,
@@ -144,6 +158,7 @@ static void start(struct sim *s)
 		s->done = true;
 		return;
 	}
+	settle_letters(s);
 	if (drip_commit_cuts(s->commit, &cuts, &cuts_count, &err) < 0) {
 		INVARIANT(s, false, "cuts: %s", err.message);
 		return;
@@ -166,16 +181,32 @@ static void start(struct sim *s)
 	      (unsigned long long)s->cursor[0], (unsigned long long)s->cursor[1]);
 }
 
+/* The store's transaction: letters of the groups in it fall with it. */
+static void apply_checkpoint(struct sim *s)
+{
+	INVARIANT(s, s->storing_what.epoch == s->stored_epoch + 1, "epoch %llu after %llu",
+		  (unsigned long long)s->storing_what.epoch, (unsigned long long)s->stored_epoch);
+	s->stored_epoch = s->storing_what.epoch;
+	for (size_t i = 0; i < s->storing_what.positions_count; i++) {
+		int p = partition_of(&s->storing_what.positions[i]);
+
+		INVARIANT(s, value_of(&s->storing_what.positions[i]) >= s->stored[p],
+			  "the checkpoint goes back");
+		s->stored[p] = value_of(&s->storing_what.positions[i]);
+	}
+	INVARIANT(s, s->storing_what.replayed >= s->stored_group, "the groups go back");
+	s->stored_group = s->storing_what.replayed;
+	for (int i = 1; i <= s->letters; i++) {
+		s->gone[i] =
+			s->gone[i] || (s->group_of[i] != 0 && s->group_of[i] <= s->stored_group);
+	}
+}
+
 static void crash(struct sim *s)
 {
 	if (s->storing && pick(s, 2) == 0) {
 		/* the store's commit had reached the disk */
-		s->stored_epoch = s->storing_what.epoch;
-		for (size_t i = 0; i < s->storing_what.positions_count; i++) {
-			const struct drip_position *p = &s->storing_what.positions[i];
-
-			s->stored[partition_of(p)] = value_of(p);
-		}
+		apply_checkpoint(s);
 		TRACE(s, "crash, epoch %llu was stored", (unsigned long long)s->stored_epoch);
 	} else {
 		TRACE(s, "crash");
@@ -262,6 +293,88 @@ static void emit_some(struct sim *s, int p)
 	emit(s, p, first, last, (uint64_t)last * POSITION_GAP, s->ends[p][last]);
 }
 
+/* The letters of the next group: of one that did not get to its end first, then new ones. */
+static uint64_t next_group(struct sim *s)
+{
+	uint64_t group = UINT64_MAX;
+	int left = 1 + pick(s, 4);
+
+	for (int i = 1; i <= s->letters; i++) {
+		if (!s->gone[i] && s->group_of[i] != 0 && s->group_of[i] < group) {
+			group = s->group_of[i];
+		}
+	}
+	if (group != UINT64_MAX) {
+		return group;
+	}
+	group = drip_commit_next_group(s->commit);
+	for (int i = 1; i <= s->letters && left > 0; i++) {
+		if (!s->gone[i]) {
+			s->group_of[i] = group;
+			left--;
+		}
+	}
+	return group;
+}
+
+static void put_back(struct sim *s)
+{
+	uint64_t group = next_group(s), held;
+	struct drip_error err = DRIP_ERROR_INIT;
+
+	if (fault(s, 20)) {
+		TRACE(s, "letters: crash after group %llu was numbered", (unsigned long long)group);
+		crash(s);
+		return;
+	}
+	if (drip_commit_replay(s->commit, group, &held, &err) < 0) {
+		INVARIANT(s, false, "replay: %s", err.message);
+		return;
+	}
+	TRACE(s, "letters: group %llu, held %llx", (unsigned long long)group,
+	      (unsigned long long)held);
+	for (int i = 1; i <= s->letters; i++) {
+		struct item item = {.partition = LETTERS, .first = i, .last = i};
+
+		if (s->gone[i] || s->group_of[i] != group) {
+			continue;
+		}
+		if (s->buffers && s->held_count < ITEMS_MAX) {
+			s->held[s->held_count++] = item;
+		} else {
+			push_to_all(s, &item, held);
+		}
+	}
+}
+
+static bool letters_left(const struct sim *s)
+{
+	for (int i = 1; i <= s->letters; i++) {
+		if (!s->gone[i]) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* As drip_replay_inject. True: another turn is to be taken. */
+static bool replays(struct sim *s)
+{
+	bool wanted = letters_left(s) && (s->replaying || pick(s, 6) == 0);
+
+	if (!wanted) {
+		drip_commit_no_replay(s->commit);
+		return false;
+	}
+	s->replaying = true;
+	if (drip_commit_may_replay(s->commit)) {
+		s->replaying = false;
+		put_back(s);
+		return true;
+	}
+	return !drip_commit_accepts(s->commit);
+}
+
 static void source_reads(struct sim *s)
 {
 	int left[PARTITIONS], count = 0;
@@ -270,6 +383,10 @@ static void source_reads(struct sim *s)
 		if (s->cursor[p] / POSITION_GAP < (uint64_t)s->rows[p]) {
 			left[count++] = p;
 		}
+	}
+	if (count == 0 && letters_left(s) && !drip_commit_draining(s->commit)) {
+		s->replaying = true; /* the run ends with the last letter */
+		return;
 	}
 	if (count == 0) {
 		TRACE(s, "source: end");
@@ -348,7 +465,9 @@ static bool source_steps(struct sim *s)
 			drip_commit_give_up(s->commit);
 			return true;
 		}
-		source_reads(s);
+		if (!replays(s)) {
+			source_reads(s);
+		}
 		return true;
 	case DRIP_TURN_CUT:
 		source_cuts(s);
@@ -371,8 +490,14 @@ static void apply_commit(struct sim *s, struct sink *k, const struct drip_commit
 		k->target[k->target_count++] = k->open[i];
 	}
 	for (size_t i = 0; i < plan->positions_count && k->exactly_once; i++) {
-		int p = partition_of(&plan->positions[i]);
+		uint64_t group = drip_commit_position_group(&plan->positions[i]);
+		int p = group == 0 ? partition_of(&plan->positions[i]) : 0;
 
+		if (group != 0) {
+			INVARIANT(s, k->lied || group >= k->group, "a sink's group goes back");
+			k->group = group;
+			continue;
+		}
 		INVARIANT(s, k->lied || value_of(&plan->positions[i]) >= k->position[p],
 			  "a sink's position goes back from %llu to %llu",
 			  (unsigned long long)k->position[p],
@@ -477,16 +602,7 @@ static bool store_steps(struct sim *s)
 		}
 		return true;
 	}
-	INVARIANT(s, s->storing_what.epoch == s->stored_epoch + 1, "epoch %llu after %llu",
-		  (unsigned long long)s->storing_what.epoch, (unsigned long long)s->stored_epoch);
-	s->stored_epoch = s->storing_what.epoch;
-	for (size_t i = 0; i < s->storing_what.positions_count; i++) {
-		int p = partition_of(&s->storing_what.positions[i]);
-
-		INVARIANT(s, value_of(&s->storing_what.positions[i]) >= s->stored[p],
-			  "the checkpoint goes back");
-		s->stored[p] = value_of(&s->storing_what.positions[i]);
-	}
+	apply_checkpoint(s);
 	TRACE(s, "store: epoch %llu", (unsigned long long)s->stored_epoch);
 	drip_commit_stored(s->commit, s->storing_what.epoch);
 	s->storing = false;
@@ -609,6 +725,7 @@ static void setup(struct sim *s)
 	for (uint32_t i = 0; i < s->sinks_count; i++) {
 		s->sinks[i].exactly_once = pick(s, 3) != 0;
 	}
+	s->letters = pick(s, 2) == 0 ? 0 : 1 + pick(s, LETTERS_MAX);
 }
 
 static bool run_seed(uint64_t seed, bool trace, uint64_t *steps, uint64_t *detected)

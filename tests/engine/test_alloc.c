@@ -46,7 +46,7 @@ static bool commit_once(void)
 	options.from = &at;
 	options.from_count = 1;
 	ok = drip_commit_create(&options, &c, NULL) == 0 &&
-	     drip_commit_recover(c, 0, "sink", &at, 1, NULL) == 0 &&
+	     drip_commit_recover(c, 0, "sink", &at, 1, 0, NULL) == 0 &&
 	     drip_commit_cuts(c, &cuts, &count, NULL) == 0;
 	free(cuts);
 	memset(&at.order, 0, sizeof(at.order));

@@ -502,6 +502,8 @@ TEST(taps_see_what_passes)
 struct told {
 	bool done;
 	int rc;
+	const char *stage; /* NULL: the row was taken */
+	int64_t id;
 };
 
 static void on_done(const struct drip_error *error, void *data)
@@ -539,6 +541,26 @@ static struct drip_batch *one_row(int64_t id)
 	return batch;
 }
 
+static int take_row(struct drip_replay_group *ret, void *data, struct drip_error *err)
+{
+	struct told *t = data;
+
+	if (t->stage == NULL) {
+		return 0;
+	}
+	*ret = (struct drip_replay_group){
+		.stage = t->stage, .batch = one_row(t->id), .ids = &t->id, .ids_count = 1};
+	t->stage = NULL;
+	return 1;
+}
+
+static int replay_row(struct bench *b, const char *pipeline, const char *stage, int64_t id,
+		      struct told *told, struct drip_error *err)
+{
+	*told = (struct told){.stage = stage, .id = id};
+	return drip_engine_replay(b->engine, pipeline, take_row, on_done, told, err);
+}
+
 TEST(dead_letters_are_replayed)
 {
 	struct drip_error err = DRIP_ERROR_INIT;
@@ -547,18 +569,18 @@ TEST(dead_letters_are_replayed)
 
 	stream_start(&t, 1000, 1000);
 	bench_until(&t.b, committed, &t);
-	REQUIRE_OK(drip_engine_replay(t.b.engine, "p", "sink", one_row(4711), on_done, &told, &err),
-		   &err);
+	REQUIRE_OK(replay_row(&t.b, "p", "sink", 4711, &told, &err), &err);
 	bench_until(&t.b, was_told, &told);
 	CHECK_EQ_INT(told.rc, 0);
 	/* told only once it is committed */
 	CHECK_EQ_INT(t.k.target_count, 1001);
 	CHECK_EQ_INT(t.k.target[1000], 4711);
-	CHECK_EQ_INT(
-		drip_engine_replay(t.b.engine, "p", "source", one_row(1), on_done, &told, &err),
-		-EINVAL);
-	CHECK_EQ_INT(drip_engine_replay(t.b.engine, "q", "sink", one_row(1), on_done, &told, &err),
-		     -ENOENT);
+	CHECK_EQ_INT(t.b.store.replayed, 1);
+	CHECK_EQ_INT(t.k.group, 1);
+	REQUIRE_OK(replay_row(&t.b, "p", "source", 1, &told, &err), &err);
+	bench_until(&t.b, was_told, &told);
+	CHECK_EQ_INT(told.rc, -EINVAL);
+	CHECK_EQ_INT(replay_row(&t.b, "q", "sink", 1, &told, &err), -ENOENT);
 	stream_finish(&t);
 }
 
@@ -574,14 +596,12 @@ TEST(a_replay_that_is_not_committed_says_so)
 	t.k.fail_commits = 1;
 	t.k.retryable = false;
 	pthread_mutex_unlock(&t.k.lock);
-	REQUIRE_OK(drip_engine_replay(t.b.engine, "p", "sink", one_row(4711), on_done, &told, &err),
-		   &err);
+	REQUIRE_OK(replay_row(&t.b, "p", "sink", 4711, &told, &err), &err);
 	bench_until(&t.b, was_told, &told);
 	CHECK_EQ_INT(told.rc, -EIO);
 	bench_until_state(&t.b, "p", DRIP_PIPELINE_FAILED);
 	CHECK(fake_sink_holds(&t.k, 1000));
-	CHECK_EQ_INT(drip_engine_replay(t.b.engine, "p", "sink", one_row(1), on_done, &told, &err),
-		     -EAGAIN);
+	CHECK_EQ_INT(replay_row(&t.b, "p", "sink", 1, &told, &err), -EAGAIN);
 	CHECK_EQ_STR(err.code, "engine.not_running");
 	CHECK_LT_INT(drip_engine_ready(t.b.engine, &err), 0);
 	CHECK_EQ_STR(err.code, "engine.not_ready");
@@ -618,10 +638,8 @@ TEST(a_finished_pipeline_takes_replays)
 
 	rejecting_start(&t, &odd);
 	before = t.b.store.positions[0];
-	REQUIRE_OK(drip_engine_replay(t.b.engine, "p", "sink", one_row(1), on_done, &first, &err),
-		   &err);
-	REQUIRE_OK(drip_engine_replay(t.b.engine, "p", "t", one_row(3), on_done, &second, &err),
-		   &err);
+	REQUIRE_OK(replay_row(&t.b, "p", "sink", 1, &first, &err), &err);
+	REQUIRE_OK(replay_row(&t.b, "p", "t", 3, &second, &err), &err);
 	bench_until(&t.b, was_told, &first);
 	bench_until(&t.b, was_told, &second);
 	CHECK_EQ_INT(first.rc, 0);
@@ -636,14 +654,12 @@ TEST(a_finished_pipeline_takes_replays)
 	CHECK_EQ_INT(drip_position_compare(&before, &t.b.store.positions[0]), 0);
 	CHECK_EQ_INT(bench_stats(&t.b, "p").rows_in_flight, 0);
 	/* once more, and paused it does not */
-	REQUIRE_OK(drip_engine_replay(t.b.engine, "p", "sink", one_row(5), on_done, &third, &err),
-		   &err);
+	REQUIRE_OK(replay_row(&t.b, "p", "sink", 5, &third, &err), &err);
 	bench_until(&t.b, was_told, &third);
 	CHECK_EQ_INT(t.k.target_count, 52);
 	bench_until_state(&t.b, "p", DRIP_PIPELINE_FINISHED);
 	CHECK_EQ_INT(drip_engine_pause(t.b.engine, "p", NULL), 0);
-	CHECK_EQ_INT(drip_engine_replay(t.b.engine, "p", "sink", one_row(7), on_done, &third, &err),
-		     -EAGAIN);
+	CHECK_EQ_INT(replay_row(&t.b, "p", "sink", 7, &third, &err), -EAGAIN);
 	CHECK_EQ_STR(err.code, "engine.not_running");
 	CHECK_CONTAINS(err.hint, "Resume");
 	CHECK_EQ_INT(drip_engine_resume(t.b.engine, "p", NULL), 0);
@@ -663,9 +679,7 @@ TEST(a_run_that_ends_takes_replays)
 	for (int i = 0; i < 20; i++) {
 		struct told told = {0};
 
-		REQUIRE_OK(drip_engine_replay(t.b.engine, "p", "sink", one_row(1000 + i), on_done,
-					      &told, &err),
-			   &err);
+		REQUIRE_OK(replay_row(&t.b, "p", "sink", 1000 + i, &told, &err), &err);
 		bench_until(&t.b, was_told, &told);
 		CHECK_EQ_INT(told.rc, 0);
 	}
@@ -686,8 +700,7 @@ TEST(a_waiting_pipeline_takes_replays)
 	bench_init(&t.b, false);
 	bench_apply(&t.b, scheduled_doc(&t, "0 0 29 2 *"));
 	bench_until_state(&t.b, "p", DRIP_PIPELINE_WAITING);
-	REQUIRE_OK(drip_engine_replay(t.b.engine, "p", "sink", one_row(4711), on_done, &told, &err),
-		   &err);
+	REQUIRE_OK(replay_row(&t.b, "p", "sink", 4711, &told, &err), &err);
 	bench_until(&t.b, was_told, &told);
 	CHECK_EQ_INT(told.rc, 0);
 	CHECK_EQ_INT(t.k.target_count, 1);
@@ -696,8 +709,7 @@ TEST(a_waiting_pipeline_takes_replays)
 	CHECK_EQ_INT(t.b.store.schedule_us, 0); /* it counts for no run of the schedule */
 	CHECK_EQ_INT(t.k.open_now, 0);
 	CHECK_EQ_INT(drip_engine_pause(t.b.engine, "p", NULL), 0);
-	CHECK_EQ_INT(drip_engine_replay(t.b.engine, "p", "sink", one_row(1), on_done, &told, &err),
-		     -EAGAIN);
+	CHECK_EQ_INT(replay_row(&t.b, "p", "sink", 1, &told, &err), -EAGAIN);
 	drip_engine_stop(t.b.engine);
 	bench_until_state(&t.b, "p", DRIP_PIPELINE_STOPPED);
 	stream_finish(&t);
@@ -717,27 +729,23 @@ TEST(a_finished_pipeline_survives_a_failed_replay)
 	bench_until_state(&t.b, "p", DRIP_PIPELINE_FINISHED);
 	t.k.fail_commits = 1;
 	t.k.retryable = true;
-	REQUIRE_OK(drip_engine_replay(t.b.engine, "p", "sink", one_row(1), on_done, &told, &err),
-		   &err);
+	REQUIRE_OK(replay_row(&t.b, "p", "sink", 1, &told, &err), &err);
 	bench_until(&t.b, was_told, &told);
 	CHECK_EQ_INT(told.rc, -EIO);
 	bench_until_state(&t.b, "p", DRIP_PIPELINE_FINISHED);
 	CHECK(fake_sink_holds(&t.k, 100));
 	CHECK_EQ_INT(t.b.store.run_state, DRIP_RUN_FAILED);
-	REQUIRE_OK(drip_engine_replay(t.b.engine, "p", "sink", one_row(1), on_done, &again, &err),
-		   &err);
+	REQUIRE_OK(replay_row(&t.b, "p", "sink", 1, &again, &err), &err);
 	bench_until(&t.b, was_told, &again);
 	CHECK_EQ_INT(again.rc, 0);
 	CHECK_EQ_INT(t.k.target_count, 101);
 	bench_until_state(&t.b, "p", DRIP_PIPELINE_FINISHED);
 	/* asked for as the engine stops */
-	REQUIRE_OK(drip_engine_replay(t.b.engine, "p", "sink", one_row(2), on_done, &late, &err),
-		   &err);
+	REQUIRE_OK(replay_row(&t.b, "p", "sink", 2, &late, &err), &err);
 	drip_engine_stop(t.b.engine);
 	bench_until(&t.b, was_told, &late);
 	CHECK_EQ_INT(late.rc, -EAGAIN);
-	CHECK_EQ_INT(drip_engine_replay(t.b.engine, "p", "sink", one_row(2), on_done, &late, &err),
-		     -EAGAIN);
+	CHECK_EQ_INT(replay_row(&t.b, "p", "sink", 2, &late, &err), -EAGAIN);
 	stream_finish(&t);
 }
 

@@ -502,7 +502,7 @@ TEST(every_allocation_may_fail)
 	bool finished = false;
 
 	/* SQLite does many; later ones are sampled. */
-	for (long n = 1; n < 20000 && !finished; n += n < 60 ? 1 : n / 12) {
+	for (long n = 1; n < 60000 && !finished; n += n < 60 ? 1 : n / 12) {
 		const char *dir = "/tmp";
 		struct drip_store *store = NULL;
 		char path[64];

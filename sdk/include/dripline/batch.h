@@ -24,7 +24,9 @@ struct drip_position {
 	uint32_t struct_size;
 	uint16_t order_size;
 	uint16_t detail_size;
-	char partition[DRIP_PARTITION_MAX]; /* "" where the source has one; "topic/12" for Kafka */
+	/* "" where the source has one; "topic/12" for Kafka; "dripline." at its start is the
+	 * engine's */
+	char partition[DRIP_PARTITION_MAX];
 	uint8_t order[DRIP_POSITION_ORDER_MAX]; /* order-preserving encoding */
 	char detail[DRIP_POSITION_DETAIL_MAX];  /* what the source needs to resume, its own form;
 						   opaque to others */
