@@ -2,7 +2,7 @@
 /* Cron expressions: each field is a bit set; the next time is looked for day by day. */
 #include "engine/cron.h"
 #include "base/alloc.h"
-#include "engine/tz.h"
+#include <dripline/tz.h>
 
 #include <errno.h>
 #include <stdio.h>

@@ -105,7 +105,8 @@ struct drip_negotiation {
 	const struct drip_schema *input; /* a reference is held */
 	bool handles;
 	struct drip_negotiated result;
-	int32_t *feed_columns; /* feed: input column of each output column, -1: null */
+	struct drip_instance *cleanser; /* feed that cleanses; NULL: it only chooses columns */
+	int32_t *feed_columns;          /* feed: input column of each output column, -1: null */
 };
 
 struct drip_negotiations {

@@ -115,7 +115,11 @@ int drip_feed_apply(const struct drip_negotiation *n, const struct drip_batch *b
 {
 	int rc;
 
-	if (batch->kind == DRIP_BATCH_ROWS) {
+	if (batch->kind == DRIP_BATCH_ROWS && n->cleanser != NULL) {
+		const struct drip_feed_ops *ops = drip_instance_ops(n->cleanser);
+
+		rc = ops->cleanse(n->cleanser->self, batch, n->result.output, ret, err);
+	} else if (batch->kind == DRIP_BATCH_ROWS) {
 		rc = apply_rows(n, batch, ret, err);
 	} else {
 		rc = drip_batch_create_control(batch->kind, n->result.output, ret, err);

@@ -191,6 +191,8 @@ static int assume_table(struct typing *t, const struct drip_contract_table *tabl
 {
 	const char *point = strchr(table->match, '.');
 	bool pattern = strpbrk(table->match, "*?") != NULL;
+	const struct drip_schema *columns =
+		DRIP_HAS(table, source) && table->source != NULL ? table->source : table->schema;
 	struct drip_edge edge = {.from = (uint32_t)t->count};
 	char database[DRIP_NAME_MAX] = "";
 	struct drip_schema_builder b;
@@ -205,8 +207,8 @@ static int assume_table(struct typing *t, const struct drip_contract_table *tabl
 			 table->match);
 	}
 	drip_schema_builder_init(&b, database, point != NULL ? point + 1 : table->match);
-	for (uint32_t i = 0; i < table->schema->columns_count; i++) {
-		drip_schema_builder_add(&b, drip_schema_column(table->schema, i));
+	for (uint32_t i = 0; i < columns->columns_count; i++) {
+		drip_schema_builder_add(&b, drip_schema_column(columns, i));
 	}
 	rc = drip_schema_builder_build(&b, &schema, err);
 	edge.schema = schema;

@@ -204,6 +204,56 @@ static int check_strict(const struct drip_contract_table *table, size_t index,
 	return rc;
 }
 
+/* What comes out of a feed that cleanses is what its contract says, where the source has what that
+ * is made of. */
+static int apply_cleansing(const struct drip_contract_table *table, size_t index,
+			   const struct drip_schema *input, struct drip_negotiated *ret,
+			   struct drip_error *err)
+{
+	const struct drip_schema *promise = table->schema;
+	struct drip_lineage_edge *edges = drip_calloc(promise->columns_count + 1, sizeof(*edges));
+	struct drip_lineage_edge from;
+	struct drip_schema_builder b;
+	int rc = 0;
+
+	if (edges == NULL) {
+		return drip_error_nomem(err, promise->columns_count * sizeof(*edges));
+	}
+	drip_schema_builder_init(&b, "", "");
+	for (uint32_t i = 0; i < table->source->columns_count && rc == 0; i++) {
+		rc = add_column(&b, input, table, drip_schema_column(table->source, i), &from, err);
+		if (rc < 0) {
+			drip_error_option(err, "tables[%zu].columns[%u]", index, i);
+		}
+	}
+	drip_schema_builder_finish(&b);
+	for (uint32_t i = 0; i < promise->columns_count && rc == 0; i++) {
+		const struct drip_column *made_of =
+			drip_schema_column(table->source, table->from[i]);
+		const struct drip_column *column = drip_schema_column(promise, i);
+
+		edges[i] = (struct drip_lineage_edge){
+			i, (uint32_t)drip_schema_find(input, made_of->name),
+			made_of->type == column->type ? DRIP_LINEAGE_IDENTITY
+						      : DRIP_LINEAGE_TRANSFORMATION};
+	}
+	if (rc == 0) {
+		drip_schema_builder_from(&b, promise);
+		drip_schema_builder_set_table(&b, input->database,
+					      promise->table[0] != '\0' ? promise->table
+									: input->table);
+		b.version = input->version;
+		rc = drip_schema_builder_build(&b, &ret->output, err);
+	}
+	if (rc < 0) {
+		free(edges);
+		return rc;
+	}
+	ret->edges = edges;
+	ret->edges_count = promise->columns_count;
+	return 0;
+}
+
 /* `index`: of the table in the contract; a feed that lists its tables so gets the place right. */
 static int apply_contract(const struct drip_contract_table *table, size_t index,
 			  const struct drip_schema *input, struct drip_negotiated *ret,
@@ -262,7 +312,9 @@ static int negotiate_feed(const struct drip_stage *stage, struct drip_ctx *ctx,
 				       i * contract->tables[0].struct_size);
 
 		if (drip_glob_table(table->match, input->database, input->table)) {
-			rc = apply_contract(table, i, input, ret, err);
+			rc = DRIP_HAS(table, source) && table->source != NULL
+				     ? apply_cleansing(table, i, input, ret, err)
+				     : apply_contract(table, i, input, ret, err);
 			break;
 		}
 	}

@@ -127,7 +127,10 @@ static int negotiate(struct drip_instance *i, const struct drip_schema *schema,
 				 i->ctx.stage);
 	}
 	if (rc == 0 && i->stage->kind == DRIP_KIND_FEED && n->result.output != NULL) {
-		rc = drip_feed_prepare(n, err);
+		const struct drip_feed_ops *ops = drip_instance_ops(i);
+
+		n->cleanser = DRIP_OP_OF(ops, cleanse) != NULL ? i : NULL;
+		rc = n->cleanser == NULL ? drip_feed_prepare(n, err) : 0;
 	}
 	return rc;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Cron expressions and time zones: fields, days, clock changes, bad input. */
 #include "engine/cron.h"
-#include "engine/tz.h"
 #include "lib/test.h"
+#include <dripline/tz.h>
 
 #include <errno.h>
 

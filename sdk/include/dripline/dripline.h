@@ -9,6 +9,7 @@
 #include <dripline/error.h>
 #include <dripline/features.h>
 #include <dripline/guard.h>
+#include <dripline/feed.h>
 #include <dripline/host.h>
 #include <dripline/model.h>
 #include <dripline/option.h>
@@ -18,5 +19,6 @@
 #include <dripline/sql.h>
 #include <dripline/text.h>
 #include <dripline/transform.h>
+#include <dripline/tz.h>
 
 #endif

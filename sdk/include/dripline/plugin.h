@@ -248,6 +248,13 @@ struct drip_contract_table {
 		*match; /* "database.table" with * and ?, so that monthly shards become one table */
 	const struct drip_schema *schema; /* target name, columns, types, keys, classes */
 	bool strict; /* columns not in the contract are an error; otherwise they are left out */
+	/*
+	 * What the source must have, where the feed cleanses (`cleanse`): `schema` is then what
+	 * comes out, and from[i] the column of `source` that its column i is made of. Both NULL
+	 * otherwise. Since ABI 1.1.
+	 */
+	const struct drip_schema *source;
+	const uint32_t *from;
 };
 
 struct drip_contract {
@@ -265,6 +272,12 @@ struct drip_feed_ops {
 	 * number of times; the config struct lives longer than the contract. */
 	int (*contract)(struct drip_ctx *ctx, const void *config, const struct drip_contract **ret,
 			struct drip_error *err);
+	/*
+	 * optional; since ABI 1.1. (gives) `batch` (borrowed, with rows) as rows of `output`, row
+	 * for row: what the contract says of its table.
+	 */
+	int (*cleanse)(void *self, const struct drip_batch *batch, const struct drip_schema *output,
+		       struct drip_batch **ret, struct drip_error *err);
 };
 
 /*

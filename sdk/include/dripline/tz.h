@@ -4,8 +4,8 @@
  * after the file's last transition. libc's own functions are not used, since they know one zone a
  * process. Immutable once loaded. Thread: any.
  */
-#ifndef DRIPLINE_ENGINE_TZ_H
-#define DRIPLINE_ENGINE_TZ_H
+#ifndef DRIPLINE_TZ_H
+#define DRIPLINE_TZ_H
 
 #include <dripline/error.h>
 

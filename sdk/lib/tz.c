@@ -3,8 +3,7 @@
  * TZif reader, RFC 8536: the 64-bit data block, then the POSIX TZ footer for later times. Bytes of
  * the file are not trusted: each count is checked against the size before it is used.
  */
-#include "engine/tz.h"
-#include "base/alloc.h"
+#include <dripline/tz.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -266,8 +265,8 @@ static bool read_block(const uint8_t *p, size_t time_bytes, const struct tzif_co
 {
 	const uint8_t *kinds = p + c->times * time_bytes, *types = kinds + c->times;
 
-	tz->times = drip_calloc(c->times + 1, sizeof(*tz->times));
-	tz->kinds = drip_calloc(c->times + 1, 1);
+	tz->times = calloc(c->times + 1, sizeof(*tz->times));
+	tz->kinds = calloc(c->times + 1, 1);
 	if (tz->times == NULL || tz->kinds == NULL) {
 		tz->no_memory = true;
 		return false;
@@ -333,7 +332,7 @@ static bool parse_tzif(const uint8_t *p, size_t size, struct drip_tz *tz)
 int drip_tz_parse(const void *data, size_t size_bytes, const char *name, struct drip_tz **ret,
 		  struct drip_error *err)
 {
-	struct drip_tz *tz = drip_calloc(1, sizeof(*tz));
+	struct drip_tz *tz = calloc(1, sizeof(*tz));
 
 	if (tz == NULL) {
 		return drip_error_nomem(err, sizeof(*tz));
@@ -374,7 +373,7 @@ static int read_zone(const char *name, uint8_t **ret, size_t *ret_size, struct d
 	memcpy(path, ZONEINFO, sizeof(ZONEINFO));
 	memcpy(path + sizeof(ZONEINFO) - 1, name, strlen(name) + 1);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	data = fd >= 0 ? drip_malloc(DRIP_TZ_FILE_BYTES_MAX) : NULL;
+	data = fd >= 0 ? malloc(DRIP_TZ_FILE_BYTES_MAX) : NULL;
 	if (fd >= 0 && data == NULL) {
 		close(fd);
 		return drip_error_nomem(err, DRIP_TZ_FILE_BYTES_MAX);
@@ -408,7 +407,7 @@ int drip_tz_load(const char *name, struct drip_tz **ret, struct drip_error *err)
 	int rc;
 
 	if (strcmp(name, "UTC") == 0) {
-		*ret = drip_calloc(1, sizeof(**ret));
+		*ret = calloc(1, sizeof(**ret));
 		return *ret != NULL ? 0 : drip_error_nomem(err, sizeof(**ret));
 	}
 	if (!name_is_safe(name)) {
