@@ -8,8 +8,8 @@
 #include <dripline/builder.h>
 #include <dripline/error.h>
 #include <dripline/features.h>
-#include <dripline/guard.h>
 #include <dripline/feed.h>
+#include <dripline/guard.h>
 #include <dripline/host.h>
 #include <dripline/model.h>
 #include <dripline/option.h>
