@@ -175,6 +175,15 @@ const struct drip_command drip_commands[] = {
 		 "the key: people whom a role names see what it sees masked.\n\n" STATE_HELP
 		 "  --expires DURATION   how long the key is good, as 90d (default: for ever)\n"
 		 "  --format FORMAT      of the list: text or json\n"},
+	{.name = "keyring",
+	 .run = drip_cmd_keyring,
+	 .usage = "dripline keyring new FILE | rotate FILE",
+	 .summary = "make or rotate the keys that encrypt columns",
+	 .help = "`new` makes a file of one key, which this user alone may read; `rotate` adds a "
+		 "newer\n"
+		 "key. The newest encrypts, all decrypt: keep old ones as long as there are "
+		 "values\n"
+		 "under them. Keys are never printed.\n"},
 	{.name = "audit",
 	 .run = drip_cmd_audit,
 	 .usage = "dripline audit list | verify [options]",

@@ -58,3 +58,15 @@ status=0
 status=0
 "$dripline" policy compile "$root/tests/config/cases/roles_bad.yaml" >"$dir/out" 2>"$dir/err" || status=$?
 [ "$status" = 2 ] && [ ! -s "$dir/out" ]
+
+# A key ring is made for its owner alone, is never overwritten, and grows by a key a rotation.
+"$dripline" keyring new "$dir/ring" >"$dir/out"
+[ "$(stat -c %a "$dir/ring")" = 600 ] && [ "$(wc -l <"$dir/ring")" = 1 ] || fail "ring"
+! "$dripline" keyring new "$dir/ring" 2>/dev/null || fail "ring overwritten"
+cp "$dir/ring" "$dir/before"
+"$dripline" keyring rotate "$dir/ring" >>"$dir/out"
+[ "$(stat -c %a "$dir/ring")" = 600 ] && [ "$(cut -d' ' -f1 "$dir/ring" | tr '\n' ' ')" = "1 2 " ] || fail "rotation"
+head -1 "$dir/ring" | cmp - "$dir/before" || fail "the old key is gone"
+! grep -qF "$(cut -d' ' -f2 "$dir/before")" "$dir/out" || fail "a key was printed"
+echo "x" >"$dir/bad"
+! "$dripline" keyring rotate "$dir/bad" 2>/dev/null || fail "a file that is no ring was rotated"

@@ -13,12 +13,14 @@
 struct mask_config {
 	struct drip_objects columns;
 	struct drip_secret key;
+	const char *keyring;
 };
 
 struct mask {
 	struct drip_ctx *ctx;
 	const struct mask_config *config;
-	struct mask_key *keys; /* one a rule */
+	struct mask_key *keys;  /* one a rule */
+	struct mask_ring *ring; /* NULL: nothing is encrypted or decrypted */
 	struct drip_plans plans;
 };
 
@@ -36,6 +38,12 @@ static const struct drip_enum_value methods[] = {
 	 "Text whose first `keep_first` and last `keep_last` characters stay; each other becomes "
 	 "`replacement`. Shorter text is hidden whole."},
 	{"null", MASK_NULL, "Nothing is left; any type."},
+	{"encrypt", MASK_ENCRYPT,
+	 "XChaCha20-Poly1305 under the newest key of `keyring`. Equal values differ; `decrypt` "
+	 "gives "
+	 "text back."},
+	{"decrypt", MASK_DECRYPT,
+	 "What `encrypt` made, under whichever key of the ring. The column is restricted then."},
 	{NULL, 0, NULL},
 };
 
@@ -43,7 +51,10 @@ static const struct drip_enum_value normalisations[] = {
 	{"none", MASK_AS_IS, "Hash the bytes as they are."},
 	{"trim", MASK_TRIM, "Without white space around it."},
 	{"lower", MASK_LOWER, "Trimmed, ASCII letters in lower case: e-mail addresses."},
-	{"digits", MASK_DIGITS, "Only its digits: phone numbers."},
+	{"digits", MASK_DIGITS, "Only its digits."},
+	{"phone", MASK_PHONE,
+	 "As E.164, +12125550100: without punctuation and extension; a number without a country is "
+	 "one of +1."},
 	{NULL, 0, NULL},
 };
 
@@ -68,7 +79,7 @@ static const struct drip_option rule_options[] = {
 	 .help = "Class of what comes out, where that is lower than the column's: public, "
 		 "internal, "
 		 "confidential or restricted. Default: internal for hash, redact and null, "
-		 "confidential for truncate and partial."},
+		 "confidential for truncate, partial and encrypt."},
 	RULE(key, .help = "Key of this column's hash, in place of the stage's."),
 	RULE(normalise, .help = "What is done to a value before it is hashed.",
 	     .default_text = "none", .values = normalisations),
@@ -84,6 +95,9 @@ static const struct drip_option rule_options[] = {
 	     .unit = "characters", .max = MASK_CHARS_MAX),
 	RULE(replacement, .help = "Text of redact; of partial, what each hidden character becomes.",
 	     .default_text = "*"),
+	RULE(context,
+	     .help = "What an encrypted value belongs to; decrypt must say the same. Default: the "
+		     "name of the column."),
 };
 
 #define OPT(member, ...) DRIP_OPTION(struct mask_config, member, __VA_ARGS__)
@@ -95,6 +109,10 @@ static const struct drip_option options[] = {
 	    .help = "Key of hashes, 16 bytes or more. Tables whose hashes should join share it. "
 		    "Whoever has it can find values by trying; whoever changes it breaks joins.",
 	    .example = "${file:/run/credentials/mask.key}"),
+	OPT(keyring,
+	    .help = "File of the keys that encrypt and decrypt take, made and rotated by `dripline "
+		    "keyring`; only its owner may read it. It is read into locked memory.",
+	    .flags = DRIP_OPTION_PATH, .example = "/run/credentials/dripline.service/pii.ring"),
 };
 
 static const struct mask_rule *rule_at(const struct mask_config *config, size_t index)
@@ -110,6 +128,11 @@ static int refuse(struct drip_error *err, size_t index, const char *member, cons
 	return -EINVAL;
 }
 
+static bool is_crypt(const struct mask_rule *rule)
+{
+	return rule->method.value == MASK_ENCRYPT || rule->method.value == MASK_DECRYPT;
+}
+
 static int check_rule(const struct mask_config *config, size_t index, struct drip_error *err)
 {
 	const struct mask_rule *rule = rule_at(config, index);
@@ -123,6 +146,11 @@ static int check_rule(const struct mask_config *config, size_t index, struct dri
 	if (strlen(rule->replacement) > MASK_CHARS_MAX) {
 		return refuse(err, index, "replacement", "mask.bad_replacement",
 			      "the replacement of '%s' is too long", rule->name);
+	}
+	if (config->keyring == NULL && is_crypt(rule)) {
+		return refuse(err, index, "method", "mask.needs_keyring",
+			      "column '%s' is to be encrypted or decrypted without a keyring",
+			      rule->name);
 	}
 	if (rule->method.value == MASK_HASH) {
 		bool own = rule->key.value != NULL;
@@ -168,11 +196,15 @@ static enum drip_class class_after(const struct mask_rule *rule, enum drip_class
 {
 	enum drip_class after = DRIP_CLASS_INTERNAL;
 
+	if (rule->method.value == MASK_DECRYPT) {
+		return DRIP_CLASS_RESTRICTED;
+	}
 	if (rule->classification != NULL) {
 		if (drip_class_parse(rule->classification, &after) != 0) {
 			return before;
 		}
-	} else if (rule->method.value == MASK_TRUNCATE || rule->method.value == MASK_PARTIAL) {
+	} else if (rule->method.value == MASK_TRUNCATE || rule->method.value == MASK_PARTIAL ||
+		   rule->method.value == MASK_ENCRYPT) {
 		after = DRIP_CLASS_CONFIDENTIAL;
 	}
 	return after < before ? after : before;
@@ -204,6 +236,9 @@ static int plan_column(const struct mask_config *config, size_t index,
 	column->length = 0;
 	column->classification = class_after(rule, column->classification);
 	column->flags |= DRIP_COLUMN_MASKED; /* which drops its fill */
+	if (rule->method.value == MASK_DECRYPT) {
+		column->flags &= ~(uint32_t)DRIP_COLUMN_MASKED;
+	}
 	if (rule->method.value == MASK_NULL) {
 		column->flags |= DRIP_COLUMN_NULLABLE;
 	}
@@ -255,10 +290,13 @@ static int make_plan(const struct mask_config *config, const struct drip_schema 
 	for (uint32_t i = 0; rc != -ENOMEM && i < input->columns_count; i++) {
 		struct drip_error one = DRIP_ERROR_INIT;
 
-		if (plan->rules[i] >= 0 &&
-		    plan_column(config, (size_t)plan->rules[i], input, &b.columns[i], &one) != 0) {
+		if (plan->rules[i] < 0) {
+			continue;
+		}
+		if (plan_column(config, (size_t)plan->rules[i], input, &b.columns[i], &one) != 0) {
 			rc = drip_error_also(err, rc, &one);
 		}
+		drip_schema_builder_clear_fill(&b, i);
 	}
 	if (rc == 0) {
 		rc = drip_schema_builder_build(&b, &plan->output, err);
@@ -278,6 +316,7 @@ static void mask_close(void *self)
 	struct mask *m = self;
 
 	drip_plans_finish(&m->plans);
+	mask_ring_destroy(m->ring);
 	if (m->keys != NULL) {
 		explicit_bzero(m->keys, m->config->columns.count * sizeof(*m->keys));
 	}
@@ -285,14 +324,33 @@ static void mask_close(void *self)
 	free(m);
 }
 
+static int set_keys(struct mask *m, struct drip_error *err)
+{
+	const struct mask_config *c = m->config;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < c->columns.count; i++) {
+		const struct mask_rule *rule = rule_at(c, i);
+
+		if (rule->method.value == MASK_HASH) {
+			mask_key_set(&m->keys[i],
+				     rule->key.value != NULL ? rule->key.value : c->key.value);
+		} else if (is_crypt(rule) && m->ring == NULL) {
+			rc = mask_ring_open(c->keyring, &m->ring, err);
+		}
+	}
+	return rc;
+}
+
 static int mask_open(struct drip_ctx *ctx, const void *config, void **ret_self,
 		     struct drip_error *err)
 {
 	const struct mask_config *c = config;
 	struct mask *m;
+	int rc;
 
 	for (size_t i = 0; i < c->columns.count; i++) {
-		int rc = check_rule(c, i, err);
+		rc = check_rule(c, i, err);
 
 		if (rc != 0) {
 			return rc;
@@ -310,13 +368,10 @@ static int mask_open(struct drip_ctx *ctx, const void *config, void **ret_self,
 		mask_close(m);
 		return drip_error_nomem(err, (c->columns.count + 1) * sizeof(*m->keys));
 	}
-	for (size_t i = 0; i < c->columns.count; i++) {
-		const struct mask_rule *rule = rule_at(c, i);
-
-		if (rule->method.value == MASK_HASH) {
-			mask_key_set(&m->keys[i],
-				     rule->key.value != NULL ? rule->key.value : c->key.value);
-		}
+	rc = set_keys(m, err);
+	if (rc != 0) {
+		mask_close(m);
+		return rc;
 	}
 	*ret_self = m;
 	return 0;
@@ -338,8 +393,14 @@ static int mask_negotiate(struct drip_ctx *ctx, const void *config, const struct
 		return drip_error_nomem(err, (count + 1) * sizeof(*ret->edges));
 	}
 	for (uint32_t i = 0; i < count; i++) {
-		ret->edges[i] = (struct drip_lineage_edge){
-			i, i, plan->rules[i] >= 0 ? DRIP_LINEAGE_MASK : DRIP_LINEAGE_IDENTITY};
+		ret->edges[i] = (struct drip_lineage_edge){i, i, DRIP_LINEAGE_IDENTITY};
+		if (plan->rules[i] >= 0) {
+			const struct mask_rule *rule = rule_at(config, (size_t)plan->rules[i]);
+
+			ret->edges[i].kind = rule->method.value == MASK_DECRYPT
+						     ? DRIP_LINEAGE_TRANSFORMATION
+						     : DRIP_LINEAGE_MASK;
+		}
 	}
 	ret->edges_count = count;
 	ret->output = drip_schema_ref(plan->output);
@@ -361,8 +422,8 @@ static int mask_rows(struct mask *m, const struct drip_batch *batch, const struc
 		if (rule < 0) {
 			rc = drip_column_share(batch, done, &columns[done], err);
 		} else {
-			rc = mask_column(rule_at(m->config, (size_t)rule), &m->keys[rule], batch,
-					 done, &columns[done], err);
+			rc = mask_column(rule_at(m->config, (size_t)rule), &m->keys[rule], m->ring,
+					 batch, done, &columns[done], err);
 		}
 		done += rc == 0;
 	}

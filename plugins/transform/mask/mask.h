@@ -9,9 +9,18 @@
 #define MASK_KEY_MIN     16   /* bytes of a key, at least */
 #define MASK_CHARS_MAX   4096 /* kept first, kept last or put in as a replacement */
 #define MASK_HASH_DIGITS 64
+#define MASK_RING_MAX    1000 /* keys of a ring */
 
-enum mask_method { MASK_HASH, MASK_TRUNCATE, MASK_REDACT, MASK_PARTIAL, MASK_NULL };
-enum mask_normalise { MASK_AS_IS, MASK_TRIM, MASK_LOWER, MASK_DIGITS };
+enum mask_method {
+	MASK_HASH,
+	MASK_TRUNCATE,
+	MASK_REDACT,
+	MASK_PARTIAL,
+	MASK_NULL,
+	MASK_ENCRYPT,
+	MASK_DECRYPT,
+};
+enum mask_normalise { MASK_AS_IS, MASK_TRIM, MASK_LOWER, MASK_DIGITS, MASK_PHONE };
 enum mask_unit { MASK_UNIT_YEAR, MASK_UNIT_MONTH, MASK_UNIT_DAY, MASK_UNIT_HOUR };
 
 /* One entry of the option `columns`. */
@@ -24,7 +33,10 @@ struct mask_rule {
 	int64_t length;
 	int64_t keep_first, keep_last;
 	const char *replacement;
+	const char *context;
 };
+
+struct mask_ring;
 
 struct mask_key {
 	/* With the states after the inner and the outer key block; each digest leaves it as after
@@ -35,8 +47,21 @@ struct mask_key {
 /* What `rule` makes of a column of `type`; DRIP_TYPE_NONE where it cannot take one. */
 enum drip_type mask_output_type(const struct mask_rule *rule, enum drip_type type);
 void mask_key_set(struct mask_key *key, const char *text);
-/* (gives) *ret, column `index` of `batch` masked; nulls stay null. `key` is as before after it. */
-int mask_column(const struct mask_rule *rule, struct mask_key *key, const struct drip_batch *batch,
-		uint32_t index, struct ArrowArray *ret, struct drip_error *err) DRIP_MUST_CHECK;
+/* (gives) *ret, column `index` of `batch` masked; nulls stay null. `key` is as before after it;
+ * `ring` is NULL but for encrypt and decrypt. */
+int mask_column(const struct mask_rule *rule, struct mask_key *key, const struct mask_ring *ring,
+		const struct drip_batch *batch, uint32_t index, struct ArrowArray *ret,
+		struct drip_error *err) DRIP_MUST_CHECK;
+
+/* crypt.c. mask.no_keyring, mask.open_keyring, mask.bad_keyring. */
+int mask_ring_open(const char *path, struct mask_ring **ret,
+		   struct drip_error *err) DRIP_MUST_CHECK;
+void mask_ring_destroy(struct mask_ring *ring); /* NULL is accepted */
+/* Into `out`, which is emptied. decrypt: -EBADMSG where the value is not as it was encrypted,
+ * -ENOKEY where the ring has not its key. */
+int mask_encrypt(const struct mask_ring *ring, const char *context, const char *data, int64_t size,
+		 struct drip_text *out) DRIP_MUST_CHECK;
+int mask_decrypt(const struct mask_ring *ring, const char *context, const char *data, int64_t size,
+		 struct drip_text *out) DRIP_MUST_CHECK;
 
 #endif

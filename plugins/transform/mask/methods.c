@@ -6,6 +6,7 @@
  */
 #include "mask.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,8 @@ enum drip_type mask_output_type(const struct mask_rule *rule, enum drip_type typ
 		return type;
 	case MASK_REDACT:
 	case MASK_PARTIAL:
+	case MASK_ENCRYPT:
+	case MASK_DECRYPT:
 		return text ? DRIP_TYPE_UTF8 : DRIP_TYPE_NONE;
 	case MASK_TRUNCATE:
 		if (type == DRIP_TYPE_DATE || type == DRIP_TYPE_TIMESTAMP ||
@@ -44,11 +47,54 @@ static bool is_space(char c)
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Normalises `data` into `out` (`size` bytes); returns the length. */
+/* A phone number as E.164 has it: "+", the country, the number. One without a country is of the
+ * North American plan (+1). What cannot be one stays digits. `out` has room for size + 2. */
+static int64_t normalise_phone(const char *data, int64_t size, char *out)
+{
+	bool international = false;
+	char *digits = out + 2;
+	int64_t n = 0;
+
+	for (int64_t i = 0; i < size; i++) {
+		if (data[i] >= '0' && data[i] <= '9') {
+			digits[n++] = data[i];
+		} else if (data[i] == '+' && n == 0) {
+			international = true;
+		} else if (n > 0 && (data[i] == 'x' || data[i] == ';' || data[i] == ',')) {
+			break; /* an extension */
+		}
+	}
+	if (!international && n > 12 && digits[0] == '0' && digits[1] == '0') {
+		digits += 2;
+		n -= 2;
+		international = true;
+	} else if (!international && n > 11 && memcmp(digits, "011", 3) == 0) {
+		digits += 3;
+		n -= 3;
+		international = true;
+	}
+	if (!international && n == 10) {
+		out[0] = '+';
+		out[1] = '1';
+		return n + 2;
+	}
+	if (international || n == 11) {
+		out[0] = '+';
+		memmove(out + 1, digits, (size_t)n);
+		return n + 1;
+	}
+	memmove(out, digits, (size_t)n);
+	return n;
+}
+
+/* Normalises `data` into `out` (`size` bytes and 2 more); returns the length. */
 static int64_t normalise(enum mask_normalise how, const char *data, int64_t size, char *out)
 {
 	int64_t n = 0;
 
+	if (how == MASK_PHONE) {
+		return normalise_phone(data, size, out);
+	}
 	if (how == MASK_DIGITS) {
 		for (int64_t i = 0; i < size; i++) {
 			out[n] = data[i];
@@ -124,7 +170,7 @@ static int hash_column(const struct mask_rule *rule, struct mask_key *key,
 			continue;
 		}
 		if (how != MASK_AS_IS) {
-			if (size > room || scratch == NULL) {
+			if (size + 2 > room || scratch == NULL) {
 				room = size * 2 + 64;
 				free(scratch);
 				scratch = malloc((size_t)room);
@@ -292,8 +338,46 @@ static void time_column(const struct mask_rule *rule, const struct drip_batch *b
 	}
 }
 
-int mask_column(const struct mask_rule *rule, struct mask_key *key, const struct drip_batch *batch,
-		uint32_t index, struct ArrowArray *ret, struct drip_error *err)
+static int crypt_column(const struct mask_rule *rule, const struct mask_ring *ring,
+			const struct drip_batch *batch, uint32_t index,
+			struct drip_column_builder *b, struct drip_error *err)
+{
+	bool encrypts = rule->method.value == MASK_ENCRYPT;
+	const char *column = drip_schema_column(batch->schema, index)->name;
+	const char *context = rule->context != NULL ? rule->context : column;
+	struct drip_text out = {0};
+	struct drip_value v;
+	int rc = 0;
+
+	for (int64_t row = 0; rc == 0 && row < batch->rows; row++) {
+		drip_value_get(batch, index, row, &v);
+		if (v.type == DRIP_TYPE_NONE) {
+			drip_append_null(b);
+			continue;
+		}
+		rc = encrypts ? mask_encrypt(ring, context, v.data, v.size, &out)
+			      : mask_decrypt(ring, context, v.data, v.size, &out);
+		if (rc == 0) {
+			drip_append_bytes(b, out.data, (int64_t)out.size);
+		}
+	}
+	drip_text_finish(&out);
+	if (rc == -EBADMSG || rc == -ENOKEY) {
+		drip_error_set(err, rc, "mask.cannot_decrypt",
+			       rc == -ENOKEY
+				       ? "cannot decrypt a value of '%s': the ring has not its key"
+				       : "cannot decrypt a value of '%s': it is not as it was "
+					 "encrypted for the context '%s'",
+			       column, context);
+	} else if (rc != 0) {
+		drip_error_nomem(err, 0);
+	}
+	return rc;
+}
+
+int mask_column(const struct mask_rule *rule, struct mask_key *key, const struct mask_ring *ring,
+		const struct drip_batch *batch, uint32_t index, struct ArrowArray *ret,
+		struct drip_error *err)
 {
 	enum drip_type type = drip_schema_column(batch->schema, index)->type;
 	struct drip_column_builder b;
@@ -304,6 +388,8 @@ int mask_column(const struct mask_rule *rule, struct mask_key *key, const struct
 	}
 	if (rule->method.value == MASK_HASH) {
 		rc = hash_column(rule, key, batch, index, &b, err);
+	} else if (rule->method.value == MASK_ENCRYPT || rule->method.value == MASK_DECRYPT) {
+		rc = crypt_column(rule, ring, batch, index, &b, err);
 	} else if (rule->method.value == MASK_NULL) {
 		for (int64_t row = 0; row < batch->rows; row++) {
 			drip_append_null(&b);

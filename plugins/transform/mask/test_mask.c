@@ -3,6 +3,8 @@
 #include <dripline/check.h>
 #include <dripline/test.h>
 #include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define KEY "0123456789abcdef"
 
@@ -236,6 +238,137 @@ TEST(refuses_masks_that_do_not_hide)
 	refuses_table(DRIP_OPTIONS("columns[0].name", "x", "columns[0].method", "null"),
 		      "mask.no_column", "columns[0].name");
 	free(longest);
+}
+
+/* ---- encryption ---- */
+
+#define RING_1 "# keys\n1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n"
+#define RING_2 RING_1 "2 Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA\n"
+
+static const char *write_ring(const char *text, mode_t mode)
+{
+	static char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/tmp/drip-ring.XXXXXX");
+	fd = mkstemp(path);
+	REQUIRE(fd >= 0);
+	REQUIRE(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	REQUIRE(fchmod(fd, mode) == 0);
+	close(fd);
+	return path;
+}
+
+/* What one value becomes; "" with `err`. */
+static const char *run_one(const char *ring, const char *method, const char *context,
+			   const char *value)
+{
+	static char out[1024];
+	struct drip_schema *s = drip_test_schema("t", "id int32 key, v utf8 null restricted");
+	const char *path = write_ring(ring, 0600);
+	char rows[1024], *newline;
+	int rc;
+
+	snprintf(rows, sizeof(rows), "i|1|%s\n", value);
+	begin(DRIP_OPTIONS("keyring", path, "columns[0].name", "v", "columns[0].method", method,
+			   "columns[0].context", context));
+	err = (struct drip_error)DRIP_ERROR_INIT;
+	rc = drip_harness_process(stage, drip_test_batch(s, rows), &err);
+	out[0] = '\0';
+	if (rc == 0) {
+		snprintf(out, sizeof(out), "%s", strrchr(drip_harness_output(h), '|') + 1);
+		newline = strchr(out, '\n');
+		if (newline != NULL) {
+			*newline = '\0';
+		}
+	}
+	finish();
+	unlink(path);
+	drip_schema_unref(s);
+	return out;
+}
+
+TEST(encrypts_and_decrypts_through_a_rotation)
+{
+	char first[1024], second[1024], cut[1024];
+
+	snprintf(first, sizeof(first), "%s", run_one(RING_1, "encrypt", "phone", "+12125550100"));
+	CHECK_EQ_INT(strncmp(first, "v1.1.", 5), 0);
+	CHECK(strstr(first, "5550100") == NULL);
+	snprintf(second, sizeof(second), "%s", run_one(RING_2, "encrypt", "phone", "+12125550100"));
+	CHECK_EQ_INT(strncmp(second, "v1.2.", 5), 0);
+	CHECK(strcmp(first, run_one(RING_1, "encrypt", "phone", "+12125550100")) != 0);
+	CHECK_EQ_STR(run_one(RING_2, "decrypt", "phone", first), "+12125550100");
+	CHECK_EQ_STR(run_one(RING_2, "decrypt", "phone", second), "+12125550100");
+	CHECK_EQ_STR(run_one(RING_1, "decrypt", "phone", second), "");
+	CHECK_EQ_STR(err.code, "mask.cannot_decrypt");
+	CHECK_EQ_INT(err.rc, -ENOKEY);
+	CHECK_EQ_STR(run_one(RING_2, "decrypt", "email", first), "");
+	CHECK_EQ_INT(err.rc, -EBADMSG);
+	first[3] = '2'; /* another key's number is authenticated too */
+	CHECK_EQ_STR(run_one(RING_2, "decrypt", "phone", first), "");
+	for (size_t i = 0; i < strlen(second); i += 7) {
+		snprintf(cut, sizeof(cut), "%.*s", (int)i, second);
+		CHECK_EQ_STR(run_one(RING_2, "decrypt", "phone", i == 0 ? "x" : cut), "");
+		CHECK_EQ_STR(err.code, "mask.cannot_decrypt");
+		snprintf(cut, sizeof(cut), "%s", second);
+		cut[i] = cut[i] == 'A' ? 'B' : 'A';
+		CHECK_EQ_STR(run_one(RING_2, "decrypt", "phone", cut), "");
+	}
+	CHECK(strstr(err.message, "2125550100") == NULL);
+}
+
+static void check_ring(const char *text, mode_t mode, const char *code)
+{
+	const char *path = write_ring(text, mode);
+
+	h = drip_harness_create(test_argv[1]);
+	err = (struct drip_error)DRIP_ERROR_INIT;
+	CHECK(drip_harness_open(h, DRIP_KIND_TRANSFORM, "mask",
+				DRIP_OPTIONS("keyring", path, "columns[0].name", "v",
+					     "columns[0].method", "encrypt"),
+				&stage, &err) < 0);
+	CHECK_EQ_STR(err.code, code);
+	CHECK(strstr(err.message, "AAEC") == NULL);
+	drip_harness_destroy(h);
+	unlink(path);
+}
+
+TEST(refuses_bad_rings)
+{
+	check_ring("", 0600, "mask.bad_keyring");
+	check_ring("1 AAEC\n", 0600, "mask.bad_keyring");
+	check_ring("x AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n", 0600, "mask.bad_keyring");
+	check_ring(RING_2 RING_1, 0600, "mask.bad_keyring");
+	check_ring(RING_1, 0644, "mask.open_keyring");
+	h = drip_harness_create(test_argv[1]);
+	CHECK(drip_harness_open(h, DRIP_KIND_TRANSFORM, "mask",
+				DRIP_OPTIONS("keyring", "/nonexistent/ring", "columns[0].name", "v",
+					     "columns[0].method", "decrypt"),
+				&stage, &err) < 0);
+	CHECK_EQ_STR(err.code, "mask.no_keyring");
+	CHECK(drip_harness_open(
+		      h, DRIP_KIND_TRANSFORM, "mask",
+		      DRIP_OPTIONS("columns[0].name", "v", "columns[0].method", "decrypt"), &stage,
+		      &err) < 0);
+	CHECK(strstr(drip_harness_findings(h), "mask.needs_keyring") != NULL ||
+	      strcmp(err.code, "mask.needs_keyring") == 0);
+	drip_harness_destroy(h);
+}
+
+TEST(hashes_phone_numbers_as_e_164)
+{
+	static const char *const same[] = {
+		"+12125550100",        "(212) 555-0100", "212.555.0100",      "1 212 555 0100",
+		"+1-212-555-0100 x12", "0012125550100",  "011 1 212 555 0100"};
+	/* printf +12125550100 | openssl dgst -sha256 -hmac 0123456789abcdef */
+	static const char want[] =
+		"eb0009e3407c6cc7c471d4aa921ec9555128fb4524ea9005aaa5c22c8acb8d87";
+
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+		masks("utf8", same[i],
+		      RULE("columns[0].method", "hash", "columns[0].normalise", "phone"), want);
+	}
 }
 
 TEST_MAIN()
