@@ -89,11 +89,6 @@ void drip_client_close(struct drip_client *client)
 	free(client);
 }
 
-int drip_client_fd(const struct drip_client *client)
-{
-	return client->fd;
-}
-
 static int lost(struct drip_error *err)
 {
 	drip_error_set_retryable(err, -ECONNRESET, "control.lost",

@@ -14,8 +14,6 @@ struct drip_client;
 int drip_client_open(const char *state_dir, struct drip_client **ret,
 		     struct drip_error *err) DRIP_MUST_CHECK;
 void drip_client_close(struct drip_client *client); /* NULL is accepted */
-/* Descriptor, for poll. */
-int drip_client_fd(const struct drip_client *client);
 /* Sends a request; `arguments` is a JSON object as text. */
 int drip_client_send(struct drip_client *client, const char *method, const char *arguments,
 		     struct drip_error *err) DRIP_MUST_CHECK;

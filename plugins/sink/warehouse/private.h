@@ -128,10 +128,9 @@ struct wh {
  */
 void wh_sql(struct wh *wh, const char *fmt, ...);
 int wh_run(struct wh *wh, int64_t *ret_rows, struct drip_error *err);
-/* "prefix"."a", "prefix"."b": `prefix` may be NULL. */
-void wh_columns(struct wh *wh, const struct drip_schema *schema, const char *prefix);
 /* a.k1 = b.k1 AND ...; nullable keys compare as equal where both are null. */
 void wh_join_keys(struct wh *wh, const struct wh_target *t, const char *a, const char *b);
+/* "prefix"."k1", "prefix"."k2": `prefix` may be NULL. */
 void wh_keys(struct wh *wh, const struct wh_target *t, const char *prefix);
 /* First value of the first row as an integer; -ENOENT: no row or null. */
 int wh_number(struct wh *wh, int64_t *ret, struct drip_error *err);

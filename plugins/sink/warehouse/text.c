@@ -98,14 +98,6 @@ int wh_run(struct wh *wh, int64_t *ret_rows, struct drip_error *err)
 	return rc;
 }
 
-void wh_columns(struct wh *wh, const struct drip_schema *schema, const char *prefix)
-{
-	for (uint32_t i = 0; i < schema->columns_count; i++) {
-		wh_sql(wh, "%s%s%s%N", i == 0 ? "" : ", ", prefix != NULL ? prefix : "",
-		       prefix != NULL ? "." : "", drip_schema_column(schema, i)->name);
-	}
-}
-
 void wh_keys(struct wh *wh, const struct wh_target *t, const char *prefix)
 {
 	for (uint32_t i = 0; i < t->keys_count; i++) {

@@ -211,9 +211,6 @@ struct drip_my_image {
 int drip_my_rows_next(const struct drip_my_rows *rows, const struct drip_my_plan *plan,
 		      const uint8_t **at, struct drip_my_image *ret,
 		      struct drip_error *err) DRIP_MUST_CHECK;
-/* Appends one image to the plan's builder, without the end of the row. False: it is cut short. */
-bool drip_my_image_append(const struct drip_my_plan *plan, const uint8_t *image,
-			  const uint8_t *end);
 /* Finds the value of column `index` of an image. False: null or not there. */
 bool drip_my_image_value(const struct drip_my_plan *plan, const uint8_t *image, const uint8_t *end,
 			 uint32_t index, const uint8_t **ret, size_t *ret_size);

@@ -111,17 +111,6 @@ uint64_t drip_my_file_offset(const struct drip_my_file *f)
 	return f->offset;
 }
 
-int drip_my_file_seek(struct drip_my_file *f, uint64_t offset, struct drip_error *err)
-{
-	if (lseek(f->fd, (off_t)offset, SEEK_SET) < 0) {
-		return drip_error_set(err, -errno, "mysql.file_failed", "could not seek in %s: %s",
-				      f->path, strerror(errno));
-	}
-	f->offset = offset;
-	f->start = f->end = 0;
-	return 0;
-}
-
 static int cut_short(const struct drip_my_file *f, struct drip_error *err)
 {
 	if (f->in_use) {

@@ -281,8 +281,3 @@ int drip_my_rows_next(const struct drip_my_rows *rows, const struct drip_my_plan
 	}
 	return 1;
 }
-
-bool drip_my_image_append(const struct drip_my_plan *plan, const uint8_t *image, const uint8_t *end)
-{
-	return append_image(plan, image, end) != NULL;
-}

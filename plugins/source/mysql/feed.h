@@ -42,7 +42,5 @@ void drip_my_file_close(struct drip_my_file *f); /* NULL is accepted */
 int drip_my_file_next(struct drip_my_file *f, const uint8_t **ret, size_t *ret_size,
 		      struct drip_error *err) DRIP_MUST_CHECK;
 uint64_t drip_my_file_offset(const struct drip_my_file *f); /* where the next event starts */
-int drip_my_file_seek(struct drip_my_file *f, uint64_t offset,
-		      struct drip_error *err) DRIP_MUST_CHECK;
 
 #endif
