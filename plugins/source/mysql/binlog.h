@@ -189,6 +189,7 @@ struct drip_my_plan {
 	uint32_t keys[DRIP_MY_KEY_MAX]; /* columns of the key, ascending */
 	uint32_t keys_count;
 	bool before_images;
+	bool versioned; /* the last column says until when a row held: only rows of now count */
 	struct drip_builder *builder; /* (borrowed) */
 };
 

@@ -170,6 +170,29 @@ static bool key_changed(const struct drip_my_plan *plan, const uint8_t *before,
 	return false;
 }
 
+/*
+ * Of a table with system versioning: is the row one of now, and not of its history? Its end is the
+ * last microsecond that a TIMESTAMP(6) can hold, or the largest transaction number.
+ */
+static bool is_current(const struct drip_my_plan *plan, const uint8_t *image, const uint8_t *end)
+{
+	static const uint8_t last[] = {0x0f, 0x42, 0x3f}; /* 999999 */
+	static const uint8_t ones[8] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+	const uint8_t *value;
+	size_t size;
+
+	if (!plan->versioned ||
+	    !drip_my_image_value(plan, image, end, plan->count - 1, &value, &size)) {
+		return true;
+	}
+	if (size == sizeof(ones)) {
+		return memcmp(value, ones, size) == 0;
+	}
+	/* until 2038; MariaDB 11.5 and later: until 2106 */
+	return size == 7 && (value[0] & 0x7f) == 0x7f && memcmp(value + 1, ones, 3) == 0 &&
+	       memcmp(value + 4, last, sizeof(last)) == 0;
+}
+
 /* One row of an update. Returns where it ends, or NULL. */
 static const uint8_t *append_update(const struct drip_my_plan *plan, const uint8_t *before,
 				    const uint8_t *end)
@@ -180,6 +203,18 @@ static const uint8_t *append_update(const struct drip_my_plan *plan, const uint8
 
 	if (after == NULL) {
 		return NULL;
+	}
+	if (plan->versioned) {
+		const uint8_t *next = skip_image(plan, after, end);
+
+		if (next == NULL || !is_current(plan, before, after)) {
+			return next;
+		}
+		if (!is_current(plan, after, next)) { /* it became history */
+			append_image(plan, before, after);
+			drip_builder_row(b, DRIP_OP_DELETE);
+			return next;
+		}
 	}
 	moved = key_changed(plan, before, after, end);
 	if (moved || plan->before_images) {
@@ -196,6 +231,9 @@ static const uint8_t *append_update(const struct drip_my_plan *plan, const uint8
 static const uint8_t *append_single(const struct drip_my_plan *plan, const uint8_t *p,
 				    const uint8_t *end, enum drip_op op)
 {
+	if (plan->versioned && !is_current(plan, p, end)) {
+		return skip_image(plan, p, end);
+	}
 	p = append_image(plan, p, end);
 	if (p != NULL) {
 		drip_builder_row(plan->builder, op);
@@ -248,36 +286,49 @@ int drip_my_rows_decode(const struct drip_my_rows *rows, const struct drip_my_pl
 	return 0;
 }
 
+/* The change at `p`; where it ends, or NULL. */
+static const uint8_t *read_change(const struct drip_my_rows *rows, const struct drip_my_plan *plan,
+				  const uint8_t *p, struct drip_my_image *ret)
+{
+	const uint8_t *middle = skip_image(plan, p, rows->end), *end = middle;
+
+	if (rows->change == DRIP_MY_CHANGE_UPDATE && middle != NULL) {
+		end = skip_image(plan, middle, rows->end);
+	}
+	memset(ret, 0, sizeof(*ret));
+	if (end == NULL) {
+		return NULL;
+	}
+	if (rows->change != DRIP_MY_CHANGE_INSERT && is_current(plan, p, middle)) {
+		ret->before = p;
+		ret->before_end = middle;
+	}
+	p = rows->change == DRIP_MY_CHANGE_INSERT ? p : middle;
+	if (rows->change != DRIP_MY_CHANGE_DELETE && is_current(plan, p, end)) {
+		ret->after = p;
+		ret->after_end = end;
+	}
+	return end;
+}
+
 int drip_my_rows_next(const struct drip_my_rows *rows, const struct drip_my_plan *plan,
 		      const uint8_t **at, struct drip_my_image *ret, struct drip_error *err)
 {
-	const uint8_t *p = *at != NULL ? *at : rows->data, *middle;
+	const uint8_t *p = *at != NULL ? *at : rows->data;
 	int rc = *at == NULL ? check_images(rows, plan, err) : 0;
 
 	if (rc != 0) {
 		return rc;
 	}
-	if (p >= rows->end || plan->count == 0) {
-		return 0;
+	while (p < rows->end && plan->count != 0) {
+		p = read_change(rows, plan, p, ret);
+		if (p == NULL) {
+			return corrupt(err, "a row is longer than its event");
+		}
+		*at = p;
+		if (ret->before != NULL || ret->after != NULL) { /* not only history */
+			return 1;
+		}
 	}
-	memset(ret, 0, sizeof(*ret));
-	middle = skip_image(plan, p, rows->end);
-	*at = rows->change == DRIP_MY_CHANGE_UPDATE && middle != NULL
-		      ? skip_image(plan, middle, rows->end)
-		      : middle;
-	if (*at == NULL) {
-		return corrupt(err, "a row is longer than its event");
-	}
-	if (rows->change == DRIP_MY_CHANGE_INSERT) {
-		ret->after = p;
-		ret->after_end = middle;
-		return 1;
-	}
-	ret->before = p;
-	ret->before_end = middle;
-	if (rows->change == DRIP_MY_CHANGE_UPDATE) {
-		ret->after = middle;
-		ret->after_end = *at;
-	}
-	return 1;
+	return 0;
 }

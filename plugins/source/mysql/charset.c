@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Character sets of row images to UTF-8. A set with one byte a character becomes a table of 256
- * entries; the others go through iconv. Broken input gives U+FFFD and is counted, it never stops a
- * stream.
+ * entries; the others go through iconv. Broken input gives ? as the server's own
+ * conversion does, and is counted; it never stops a stream.
  */
 #include "value.h"
 
@@ -87,7 +87,7 @@ static void fill_table(struct drip_my_charset *cs)
 			cs->bytes[byte][3] = (uint8_t)(sizeof(out) - out_left);
 			memcpy(cs->bytes[byte], out, sizeof(out) - out_left);
 		} else {
-			set_code_point(cs->bytes[byte], latin1 ? (uint32_t)byte : 0xfffd);
+			set_code_point(cs->bytes[byte], latin1 ? (uint32_t)byte : '?');
 		}
 		if (byte < 0x80 && (cs->bytes[byte][3] != 1 || cs->bytes[byte][0] != byte)) {
 			cs->ascii = false;
@@ -173,13 +173,12 @@ static size_t convert_iconv(const struct drip_my_charset *cs, const uint8_t *p, 
 
 	iconv(cs->iconv, NULL, NULL, NULL, NULL);
 	while (in_left > 0 && iconv(cs->iconv, &from, &in_left, &to, &out_left) == (size_t)-1) {
-		if (errno == E2BIG || out_left < 3) {
+		if (errno == E2BIG || out_left < 1) {
 			break;
 		}
 		*ret_broken = true;
-		memcpy(to, "\xef\xbf\xbd", 3);
-		to += 3;
-		out_left -= 3;
+		*to++ = '?';
+		out_left--;
 		if (in_left > 0) {
 			from++;
 			in_left--;

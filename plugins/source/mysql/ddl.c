@@ -212,6 +212,7 @@ static int apply_alter(struct apply *a, bool ignore, struct drip_error *err)
 	rc = drip_my_ddl_alter_clauses(l, t, to);
 	if (rc == 0 && known != NULL) {
 		drip_my_ddl_compare(known, t, a->statement->strict && !ignore);
+		t->lost_rows = t->lost_rows || ignore; /* those that break a constraint */
 	}
 	if (rc == 0 && known != NULL &&
 	    (t->lost_rows || t->lost_values || !drip_my_table_equal(known, t))) {

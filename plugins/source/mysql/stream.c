@@ -246,6 +246,17 @@ static int on_xa_event(void *user, const struct drip_my_event *e, struct drip_er
 						  : on_rows(s, e, err);
 }
 
+/* The server decrypts what it sends; in a file all that follows is encrypted. */
+static int on_encryption(const struct drip_my_source *s, struct drip_error *err)
+{
+	if (s->options->mode.value != DRIP_MY_MODE_FILES) {
+		return 0;
+	}
+	drip_error_set(err, -ENOTSUP, "mysql.encrypted_file", "cannot read an encrypted binlog");
+	drip_error_hint(err, "Read the log from the server, which decrypts it: mode stream.");
+	return -ENOTSUP;
+}
+
 static int dispatch(struct drip_my_source *s, const struct drip_my_event *e, struct drip_error *err)
 {
 	if (drip_my_event_is_rows(e->type)) {
@@ -277,8 +288,9 @@ static int dispatch(struct drip_my_source *s, const struct drip_my_event *e, str
 		return partial_json(err);
 	case DRIP_MY_EVENT_EXECUTE_LOAD:
 		return drip_my_refuse_statement(err, "load data");
-	case DRIP_MY_EVENT_PAYLOAD:
 	case DRIP_MY_EVENT_START_ENCRYPTION:
+		return on_encryption(s, err);
+	case DRIP_MY_EVENT_PAYLOAD:
 		return drip_error_set(err, -ENOTSUP, "mysql.event_unsupported",
 				      "cannot read binlog events of type %u", e->type);
 	case DRIP_MY_EVENT_INCIDENT:

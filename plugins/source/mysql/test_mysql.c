@@ -281,6 +281,8 @@ TEST(ddl_is_followed_without_metadata)
 
 /* The other parts. */
 #include "test_errors.h"
+#include "test_log_encrypted.h"
+#include "test_random.h"
 #include "test_refill.h"
 #include "test_restart.h"
 #include "test_settings.h"

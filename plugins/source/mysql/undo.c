@@ -338,6 +338,7 @@ static int layout_fill(struct drip_my_undo *u, struct layout *l, struct drip_err
 		return drip_error_nomem(err, u->map.count * sizeof(*l->plan.cells));
 	}
 	l->plan.count = u->map.count;
+	l->plan.versioned = u->map.count == l->table->count + 2;
 	l->plan.keys_count = drip_my_table_key(l->table, l->plan.keys);
 	if (l->table->count > u->map.count) {
 		return drip_error_set(err, -EINVAL, "mysql.schema_mismatch",
