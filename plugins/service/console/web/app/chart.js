@@ -14,8 +14,9 @@ function make(parent, series) {
 		width: Math.max(240, parent.clientWidth),
 		height: 190,
 		cursor: { y: false },
-		scales: { y: { range: (u, low, high) => [0, Math.max(1, (high || 0) * 1.1)] } },
-		axes: [axis, { ...axis, size: 64, values: (u, all) => all.map((v) => perSecond(v)) }],
+		legend: { live: false },
+		scales: { x: { range: (u, low, high) => [Math.min(low, high - 30), high] }, y: { range: (u, low, high) => [0, Math.max(1, (high || 0) * 1.1)] } },
+		axes: [{ ...axis, space: 90, incrs: [1, 2, 5, 10, 15, 30, 60], values: (u, all) => all.map((v) => new Date(v * 1000).toLocaleTimeString()) }, { ...axis, size: 64, values: (u, all) => all.map((v) => perSecond(v)) }],
 		series: [{}, ...series.map((s, i) => ({
 			label: s.name, stroke: colour(colours[i % colours.length]), width: 2, spanGaps: true,
 			value: (u, v) => perSecond(v),

@@ -13,7 +13,9 @@ const BATCH_S = 4 * 3600;
 export function freshness(p, lastGood, now) {
 	const target = p.scheduled ? BATCH_S : STREAM_S;
 	let seconds = p.lag_seconds;
-	if (p.scheduled || p.state === 'finished') {
+	if (p.state === 'finished' && !p.scheduled) {
+		seconds = null; // it has an end, and reached it
+	} else if (p.scheduled) {
 		seconds = lastGood[p.name] !== undefined ? now - lastGood[p.name] : null;
 	} else if (seconds === null) {
 		seconds = p.checkpoint_age_seconds;

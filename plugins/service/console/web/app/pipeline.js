@@ -39,7 +39,7 @@ const STAGE_COLUMNS = (name) => [
 		name: 'Queue',
 		cell: (s) => (s.queue_limit_bytes
 			? html`<meter min="0" max="1" high="0.9" value=${s.queue_bytes / s.queue_limit_bytes} aria-label=${`queue of ${s.id}`}></meter>
-				<span class="small"> ${bytes(s.queue_bytes)} of ${bytes(s.queue_limit_bytes)}</span>`
+				<span class="small whole"> ${bytes(s.queue_bytes)} of ${bytes(s.queue_limit_bytes)}</span>`
 			: '–'),
 	},
 	{ name: 'Busy', number: true, cell: (s) => duration(s.busy_seconds) },
