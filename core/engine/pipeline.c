@@ -491,11 +491,13 @@ bool drip_pipeline_step(struct drip_engine *engine, struct drip_pipeline *p)
 		if (p->current != NULL) {
 			drip_run_stop(p->current);
 		}
-		return p->current == NULL && p->upcoming == NULL && p->removed;
+		return p->current == NULL && p->upcoming == NULL && p->removed && p->held == 0;
 	}
 	if (p->current != NULL) {
 		if (p->current->edition != p->edition) {
-			step_reload(engine, p);
+			if (p->held == 0) { /* else its checkpoint is being changed */
+				step_reload(engine, p);
+			}
 		} else if (p->upcoming != NULL) {
 			drip_run_cancel(p->upcoming);
 		}

@@ -689,6 +689,31 @@ TEST(a_run_that_ends_takes_replays)
 	stream_finish(&t);
 }
 
+/* Its time comes while its checkpoint is being changed: it waits for that. */
+TEST(a_held_pipeline_does_not_fire)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct stream t;
+
+	fake_source_init(&t.s, 100);
+	fake_sink_init(&t.k);
+	bench_init(&t.b, false);
+	t.b.store.schedule_us = 1; /* a run was missed */
+	bench_apply(&t.b, scheduled_doc(&t, "0 0 1 * *"));
+	REQUIRE_OK(drip_engine_hold(t.b.engine, "p", &err), &err);
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_WAITING);
+	for (int i = 0; i < 1000; i++) {
+		(void)uv_run(&t.b.loop, UV_RUN_NOWAIT);
+		sched_yield();
+	}
+	CHECK_EQ_INT(t.s.opens, 0);
+	drip_engine_release(t.b.engine, "p");
+	bench_until(&t.b, committed, &t);
+	CHECK(fake_sink_holds(&t.k, 100));
+	drip_engine_stop(t.b.engine);
+	stream_finish(&t);
+}
+
 TEST(a_waiting_pipeline_takes_replays)
 {
 	struct drip_error err = DRIP_ERROR_INIT;
