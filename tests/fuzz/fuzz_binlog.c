@@ -67,7 +67,7 @@ static void fuzz_events(const uint8_t *data, size_t size)
 	s->ctx = &ctx;
 	s->options = &options;
 	s->at.phase = DRIP_MY_PHASE_LOG;
-	s->before_images = size % 2 == 0;
+	options.before_images = size % 2 == 0;
 	s->catalog.include = options.tables;
 	drip_my_values_init(&s->values, (enum drip_my_zero)(size % 3));
 	drip_my_format_init(&s->format);

@@ -201,7 +201,7 @@ static int make_plan(struct drip_my_source *s, struct drip_my_known_map *k,
 	}
 	p->count = m->count;
 	p->builder = &k->slot->builder;
-	p->before_images = s->before_images;
+	p->before_images = s->options->before_images;
 	p->versioned = m->count == t->count + 2;
 	p->keys_count = drip_my_table_key(t, p->keys);
 	qsort(p->keys, p->keys_count, sizeof(*p->keys), compare_u32);

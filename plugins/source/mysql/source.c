@@ -80,6 +80,13 @@ const struct drip_option drip_my_source_option_table[] = {
 	       .help = "A table is read again where ALTER TABLE changed its rows in a way that the "
 		       "log does not say. false: older rows stay as they are, with a warning.",
 	       .default_text = "true"),
+	OPTION(before_images,
+	       .help = "An update that keeps its key comes as two rows: first the row as it was, "
+		       "with "
+		       "op before. Sinks that keep changes keep both (warehouse with mode "
+		       "changelog, "
+		       "lake with changes); the others leave it out.",
+	       .default_text = "false"),
 };
 
 int drip_my_control(struct drip_my_source *s, MYSQL **ret, struct drip_error *err)
@@ -196,7 +203,6 @@ static int take_wanted(struct drip_my_source *s, const struct drip_wanted *w,
 		return 0;
 	}
 	s->wanted = *w;
-	s->before_images = w->before_images;
 	s->column_wanted = w->column;
 	if (w->tables == NULL) {
 		return 0;

@@ -36,6 +36,7 @@ struct drip_my_source_options {
 	struct drip_strings files;
 	const char *schema;
 	bool refill;
+	bool before_images;
 };
 
 /* A table that is being read: its schema, and rows that wait to be emitted. */
@@ -78,7 +79,6 @@ struct drip_my_source {
 
 	struct drip_my_catalog catalog; /* as of `at` */
 	struct drip_my_values values;
-	bool before_images;
 	bool (*column_wanted)(const struct drip_wanted *wanted, const char *database,
 			      const char *table, const char *column);
 	struct drip_wanted wanted; /* copies of what `start` was given */
@@ -229,7 +229,7 @@ int drip_my_other_server(struct drip_error *err);
 void drip_my_gtids_at(MYSQL *m, const struct drip_my_position *p, struct drip_my_gtids *ret);
 
 extern const struct drip_source_ops drip_my_source_ops;
-#define DRIP_MY_SOURCE_OPTIONS 15
+#define DRIP_MY_SOURCE_OPTIONS 16
 extern const struct drip_option drip_my_source_option_table[DRIP_MY_SOURCE_OPTIONS];
 int drip_my_check(struct drip_ctx *ctx, const void *config, bool connect,
 		  struct drip_report *report, struct drip_error *err);

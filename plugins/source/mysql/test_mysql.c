@@ -229,6 +229,77 @@ TEST(changes_come_in_order)
 	drip_harness_destroy(h);
 }
 
+TEST(updates_come_with_the_row_before_where_asked)
+{
+	struct drip_harness *h = harness();
+	struct drip_instance *i;
+
+	sql("DROP DATABASE IF EXISTS t; CREATE DATABASE t; CREATE TABLE t.a (id INT PRIMARY KEY, v "
+	    "VARCHAR(10)); INSERT INTO t.a VALUES (1,'one')");
+	i = open_source(h,
+			DRIP_OPTIONS("connection", "db", "tables", "t.*", "before_images", "true"));
+	start(i, NULL);
+	run(i, DRIP_POLL_CAUGHT_UP);
+	sql("UPDATE t.a SET v='x' WHERE id=1; UPDATE t.a SET id=9; DELETE FROM t.a");
+	run(i, DRIP_POLL_CAUGHT_UP);
+	CHECK_EQ_STR(output(h), "SCHEMA t.a\nt.a\nr|1|one\nb|1|one\nu|1|x\nd|1|x\ni|9|x\nd|9|x\n");
+	drip_harness_close(i);
+	drip_harness_destroy(h);
+}
+
+/* Which columns of the last schema are filled or renamed: "name=fill name<before". */
+static const char *marks_of(struct drip_harness *h)
+{
+	static char text[512];
+	const struct drip_schema *s = NULL;
+	size_t n = 0;
+
+	for (size_t i = drip_harness_batches_count(h); i-- > 0 && s == NULL;) {
+		s = drip_harness_batch(h, i)->schema;
+	}
+	text[0] = '\0';
+	for (uint32_t i = 0; s != NULL && i < s->columns_count; i++) {
+		const struct drip_column *c = drip_schema_column(s, i);
+
+		if (c->fill != NULL) {
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s=%s ", c->name,
+					      c->fill);
+		}
+		if (c->renamed_from != NULL) {
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s<%s ", c->name,
+					      c->renamed_from);
+		}
+	}
+	return text;
+}
+
+TEST(schemas_say_what_older_rows_hold)
+{
+	static const struct {
+		const char *alter, *marks;
+	} cases[] = {
+		{"ADD b INT NOT NULL DEFAULT 7, ADD c DECIMAL(6,2) DEFAULT 1.5", "b=7 c=1.50 "},
+		{"ADD d INT, ADD e VARCHAR(5) NOT NULL, ADD f DATE DEFAULT '2024-02-29'",
+		 "e= f=2024-02-29 "},
+		{"RENAME COLUMN b TO g, ADD h ENUM('x','y') NOT NULL", "g<b h=x "},
+		{"CHANGE g i BIGINT NOT NULL, RENAME COLUMN c TO j", "i<g j<c "},
+		{"MODIFY i BIGINT NOT NULL COMMENT 'no mark', DROP d", ""},
+	};
+	struct drip_harness *h = harness();
+	struct drip_instance *i;
+
+	sql("DROP DATABASE IF EXISTS t; CREATE DATABASE t; CREATE TABLE t.a (id INT PRIMARY KEY)");
+	i = open_source(h, DRIP_OPTIONS("connection", "db", "tables", "t.*"));
+	start(i, NULL);
+	for (size_t n = 0; n < DRIP_COUNT(cases); n++) {
+		sql("ALTER TABLE t.a %s", cases[n].alter);
+		run(i, DRIP_POLL_CAUGHT_UP);
+		CHECK_EQ_STR(marks_of(h), cases[n].marks);
+	}
+	drip_harness_close(i);
+	drip_harness_destroy(h);
+}
+
 TEST(ddl_is_followed_without_metadata)
 {
 	struct drip_harness *h = harness();

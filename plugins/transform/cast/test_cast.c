@@ -248,6 +248,45 @@ TEST(passes_control_batches_with_the_new_schema)
 	drip_schema_unref(s);
 }
 
+/* (gives) a schema of id and `a`, which was added with 5 for older rows and is a new name of b. */
+static struct drip_schema *filled_schema(void)
+{
+	struct drip_column id = {.struct_size = sizeof(id), .type = DRIP_TYPE_INT64, .name = "id"};
+	struct drip_column a = {.struct_size = sizeof(a),
+				.type = DRIP_TYPE_INT32,
+				.name = "a",
+				.fill = "5",
+				.renamed_from = "b"};
+	struct drip_schema_builder b;
+	struct drip_schema *s = NULL;
+
+	drip_schema_builder_init(&b, "", "t");
+	drip_schema_builder_add(&b, &id);
+	drip_schema_builder_add(&b, &a);
+	REQUIRE_OK(drip_schema_builder_build(&b, &s, &err), &err);
+	return s;
+}
+
+TEST(what_older_rows_hold_is_forgotten_with_the_type)
+{
+	static const char *const casts[] = {"columns.a", "columns.id"};
+	struct drip_schema *s = filled_schema();
+
+	for (size_t i = 0; i < DRIP_COUNT(casts); i++) {
+		struct drip_negotiated n = {.struct_size = sizeof(n)};
+		const struct drip_column *a;
+
+		begin(DRIP_OPTIONS(casts[i], "utf8"));
+		CHECK_OK(drip_harness_negotiate(stage, s, &n, &err), &err);
+		a = drip_schema_column(n.output, 1);
+		CHECK_EQ_STR(a->renamed_from, "b");
+		CHECK(i == 0 ? a->fill == NULL : a->fill != NULL && strcmp(a->fill, "5") == 0);
+		drip_harness_negotiated_finish(&n);
+		finish();
+	}
+	drip_schema_unref(s);
+}
+
 static void refuses(const char *const *options, const char *code, const char *option)
 {
 	struct drip_schema *s = drip_test_schema("t", "id int64 key, d date, u uuid");

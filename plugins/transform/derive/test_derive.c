@@ -115,6 +115,36 @@ TEST(negotiates_types_classes_and_lineage)
 	drip_schema_unref(s);
 }
 
+TEST(a_derived_column_says_nothing_of_older_rows)
+{
+	struct drip_column a = {.struct_size = sizeof(a),
+				.type = DRIP_TYPE_INT32,
+				.name = "a",
+				.fill = "5",
+				.renamed_from = "b"};
+	struct drip_negotiated n = {.struct_size = sizeof(n)};
+	struct drip_schema_builder b;
+	struct drip_schema *s = NULL;
+
+	drip_schema_builder_init(&b, "", "t");
+	drip_schema_builder_add(&b, &a);
+	a.name = "kept";
+	drip_schema_builder_add(&b, &a);
+	REQUIRE_OK(drip_schema_builder_build(&b, &s, &err), &err);
+	open_derive(DRIP_OPTIONS("columns.a", "a + 1", "columns.copy", "kept"));
+	CHECK_OK(drip_harness_negotiate(derive, s, &n, &err), &err);
+	REQUIRE(n.output != NULL && n.output->columns_count == 3);
+	CHECK(drip_schema_column(n.output, 0)->fill == NULL);
+	CHECK(drip_schema_column(n.output, 0)->renamed_from == NULL);
+	CHECK_EQ_STR(drip_schema_column(n.output, 1)->fill, "5");
+	CHECK_EQ_STR(drip_schema_column(n.output, 1)->renamed_from, "b");
+	CHECK(drip_schema_column(n.output, 2)->fill == NULL);
+	CHECK(drip_schema_column(n.output, 2)->renamed_from == NULL);
+	drip_harness_negotiated_finish(&n);
+	close_derive();
+	drip_schema_unref(s);
+}
+
 static void refuses(const char *name, const char *expression, const char *option)
 {
 	struct drip_schema *s = drip_test_schema("t", "id int64 key, a int32");

@@ -145,7 +145,6 @@ struct drip_schema_list {
  * `column` may be called, until the source is closed. Thread: the source's. */
 struct drip_wanted {
 	uint32_t struct_size;
-	bool before_images;        /* a sink wants DRIP_OP_BEFORE rows */
 	const char *const *tables; /* patterns "database.table" with * and ?; NULL: all that the
 				      source's options name */
 	size_t tables_count;

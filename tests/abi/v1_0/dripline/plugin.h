@@ -127,7 +127,6 @@ struct drip_schema_list {
 /* What later stages want of a source: tables by pattern, so that it reads only those. */
 struct drip_wanted {
 	uint32_t struct_size;
-	bool before_images;        /* a sink wants DRIP_OP_BEFORE rows */
 	const char *const *tables; /* patterns "database.table" with * and ?; NULL: all that the
 				      source's options name */
 	size_t tables_count;
