@@ -75,8 +75,11 @@ static int compare_id(const void *id, const void *item)
 
 static struct key *find(const struct api_access *a, const char *id)
 {
-	struct key **at = bsearch(id, a->keys, a->count, sizeof(*a->keys), compare_id);
+	struct key **at = NULL;
 
+	if (a->count > 0) {
+		at = bsearch(id, a->keys, a->count, sizeof(*a->keys), compare_id);
+	}
 	return at != NULL ? *at : NULL;
 }
 
