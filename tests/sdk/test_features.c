@@ -14,7 +14,6 @@ static struct drip_schema *labelled(const char *columns, const char *label)
 	struct drip_schema_builder b;
 	int at = drip_schema_find(plain, label);
 
-	drip_schema_builder_init(&b, "", "t");
 	drip_schema_builder_from(&b, plain);
 	b.columns[at].flags |= DRIP_COLUMN_LABEL;
 	REQUIRE_OK(drip_schema_builder_build(&b, &out, &err), &err);

@@ -414,6 +414,7 @@ static int predict(struct score *s, const struct plan *plan, const struct drip_b
 		rc = check_predictions(plan, batch, *ret, err);
 		if (rc < 0) {
 			drip_batch_unref(*ret);
+			*ret = NULL;
 		}
 	}
 	return rc;
