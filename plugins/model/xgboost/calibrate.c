@@ -255,7 +255,8 @@ int calibration_read(struct calibration *c, struct drip_artifact_reader *r, stru
 	for (c->count = 0; c->count < count && good; c->count++) {
 		c->x[c->count] = drip_artifact_f64(r);
 		c->y[c->count] = drip_artifact_f64(r);
-		good = isfinite(c->x[c->count]) && c->y[c->count] >= 0 && c->y[c->count] <= 1 &&
+		good = c->x[c->count] >= 0 && c->x[c->count] <= 1 && c->y[c->count] >= 0 &&
+		       c->y[c->count] <= 1 &&
 		       (c->count == 0 || c->x[c->count] > c->x[c->count - 1]);
 	}
 	if (!good || r->bad) {
