@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dripline status, pause and resume. */
+/* dripline status, pause, resume, trigger and reload. */
 #include "cli/commands.h"
 
 #include "base/cleanup.h"
@@ -153,7 +153,8 @@ static int on_pipeline(const char *command, int argc, char **argv)
 	status =
 		drip_client_ask(command, state, command, drip_str_text(&arguments), &tree, &result);
 	if (status == DRIP_EXIT_OK) {
-		printf("pipeline %s: %sd\n", operands[0], command);
+		printf("pipeline %s: %s%s\n", operands[0], command,
+		       strcmp(command, "trigger") == 0 ? "ed" : "d");
 	}
 	return status;
 }
@@ -204,4 +205,9 @@ int drip_cmd_pause(int argc, char **argv)
 int drip_cmd_resume(int argc, char **argv)
 {
 	return on_pipeline("resume", argc, argv);
+}
+
+int drip_cmd_trigger(int argc, char **argv)
+{
+	return on_pipeline("trigger", argc, argv);
 }

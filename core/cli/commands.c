@@ -130,6 +130,12 @@ const struct drip_command drip_commands[] = {
 	 .usage = "dripline resume PIPELINE [options]",
 	 .summary = "go on with a paused or failed pipeline",
 	 .help = STATE_HELP},
+	{.name = "trigger",
+	 .run = drip_cmd_trigger,
+	 .usage = "dripline trigger PIPELINE [options]",
+	 .summary = "begin a run now, of a pipeline that waits for its schedule or has ended",
+	 .help = "The schedule stays as it is. A run that is under way is not "
+		 "doubled.\n\n" STATE_HELP},
 	{.name = "reload",
 	 .run = drip_cmd_reload,
 	 .usage = "dripline reload [options]",

@@ -490,6 +490,29 @@ int drip_engine_resume(struct drip_engine *engine, const char *pipeline, struct 
 	return 0;
 }
 
+int drip_engine_trigger(struct drip_engine *engine, const char *pipeline, struct drip_error *err)
+{
+	struct drip_pipeline *p = must_find(engine, pipeline, err);
+
+	if (p == NULL) {
+		return -ENOENT;
+	}
+	if (p->current != NULL || p->upcoming != NULL) {
+		return drip_error_set(err, -EALREADY, "engine.already_runs",
+				      "cannot start \"%s\": a run of it is under way", pipeline);
+	}
+	if (p->paused || p->held != 0) {
+		drip_error_set(err, -EBUSY, "engine.is_paused", "cannot start \"%s\": it is paused",
+			       pipeline);
+		drip_error_hint(err, "`dripline resume %s` first.", pipeline);
+		return -EBUSY;
+	}
+	p->ran = false;
+	p->due_us = drip_clock_wall_us();
+	drip_engine_wake(engine);
+	return 0;
+}
+
 int drip_engine_hold(struct drip_engine *engine, const char *pipeline, struct drip_error *err)
 {
 	struct drip_pipeline *p = drip_pipeline_find(engine, pipeline);

@@ -92,6 +92,10 @@ int drip_engine_pause(struct drip_engine *engine, const char *pipeline,
 		      struct drip_error *err) DRIP_MUST_CHECK;
 int drip_engine_resume(struct drip_engine *engine, const char *pipeline,
 		       struct drip_error *err) DRIP_MUST_CHECK;
+/* Begins a run now, of a pipeline that waits for its schedule or has ended. -EALREADY with
+ * engine.already_runs while one is under way, -EBUSY with engine.is_paused. */
+int drip_engine_trigger(struct drip_engine *engine, const char *pipeline,
+			struct drip_error *err) DRIP_MUST_CHECK;
 /*
  * Around a change of a pipeline's checkpoint. `hold` keeps a pipeline that is at rest or paused
  * from going on, and a paused one closes its stages, so that it begins at its checkpoint when it is

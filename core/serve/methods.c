@@ -204,6 +204,11 @@ static int do_resume(struct drip_app *app, struct drip_app_job *job, struct drip
 	return drip_engine_resume(app->engine, job->name, err);
 }
 
+static int do_trigger(struct drip_app *app, struct drip_app_job *job, struct drip_error *err)
+{
+	return drip_engine_trigger(app->engine, job->name, err);
+}
+
 /* Of what is done already: a full disk must not make a success look like a failure. */
 static void record(struct drip_call *call, const char *action, const char *pipeline)
 {
@@ -261,6 +266,11 @@ static int method_pause(struct drip_call *call, struct drip_error *err)
 static int method_resume(struct drip_call *call, struct drip_error *err)
 {
 	return on_pipeline(call, "resume", do_resume, err);
+}
+
+static int method_trigger(struct drip_call *call, struct drip_error *err)
+{
+	return on_pipeline(call, "trigger", do_trigger, err);
 }
 
 /* The answer to a reload that went well: what it has to say against the new files. */
@@ -523,6 +533,7 @@ static const struct {
 	{"runs", method_runs},
 	{"status", method_status},
 	{"tap", drip_method_tap},
+	{"trigger", method_trigger},
 };
 
 static int unknown_method(const char *name, struct drip_error *err)

@@ -4,7 +4,7 @@
  * running program. Each takes JSON arguments and gives JSON; `metrics` gives Prometheus text.
  *
  *	status {pipeline?}            ready {}   live {}   metrics {}   progress {}
- *	pause {pipeline}              resume {pipeline}    reload {}
+ *	pause {pipeline}              resume {pipeline}    trigger {pipeline}    reload {}
  *	runs {pipeline?, limit?}
  *	tap {pipeline, stage?, limit?, timeout_ms?, reveal?}   collects and ends; the socket streams
  *	checkpoint.show {pipeline?}   checkpoint.reset {pipeline}

@@ -137,7 +137,8 @@ void http_answer_control(struct drip_ctx *ctx, const char *method, const char *a
 			 const char *type, struct http_answer *ret);
 /*
  * The control methods as JSON over HTTP, for every service that shows them: GET /api/v1/... reads;
- * POST /api/v1/reload, /api/v1/pipelines/NAME/pause and .../resume change. False: no such route.
+ * POST /api/v1/reload, /api/v1/pipelines/NAME/pause, .../resume and .../trigger change. False: no
+ * such route.
  */
 bool http_control_route(struct drip_ctx *ctx, const struct http_request *r,
 			struct http_answer *ret);

@@ -129,7 +129,7 @@ static bool route_read(struct drip_ctx *ctx, const struct http_request *r, struc
 	return false;
 }
 
-/* POST /api/v1/reload, /api/v1/pipelines/NAME/pause and .../resume. */
+/* POST /api/v1/reload, /api/v1/pipelines/NAME/pause, .../resume and .../trigger. */
 static bool route_write(struct drip_ctx *ctx, const struct http_request *r, struct http_answer *ret)
 {
 	static const char prefix[] = "/api/v1/pipelines/";
@@ -148,7 +148,8 @@ static bool route_write(struct drip_ctx *ctx, const struct http_request *r, stru
 	rest = r->url + sizeof(prefix) - 1;
 	verb = strchr(rest, '/');
 	if (verb == NULL || verb == rest || (size_t)(verb - rest) >= sizeof(name) ||
-	    (strcmp(verb, "/pause") != 0 && strcmp(verb, "/resume") != 0)) {
+	    (strcmp(verb, "/pause") != 0 && strcmp(verb, "/resume") != 0 &&
+	     strcmp(verb, "/trigger") != 0)) {
 		return false;
 	}
 	snprintf(name, sizeof(name), "%.*s", (int)(verb - rest), rest);

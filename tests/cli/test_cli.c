@@ -36,9 +36,9 @@ static void wait_for_commit(void)
 TEST(help_and_versions)
 {
 	static const char *const commands[] = {
-		"run",    "daemon", "validate",   "plan",    "schema", "plugins",
-		"new",    "docs",   "status",     "top",     "tap",    "pause",
-		"resume", "reload", "checkpoint", "lineage", "dlq"};
+		"run",    "daemon",  "validate", "plan",       "schema",  "plugins",
+		"new",    "docs",    "status",   "top",        "tap",     "pause",
+		"resume", "trigger", "reload",   "checkpoint", "lineage", "dlq"};
 
 	CHECK_EQ_INT(program_run(&p, NULL, ARGS("help")), 0);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

@@ -462,6 +462,40 @@ TEST(a_schedule_that_was_never_run_waits)
 	stream_finish(&t);
 }
 
+TEST(a_trigger_runs_what_waits)
+{
+	struct stream t;
+	struct drip_error err = DRIP_ERROR_INIT;
+
+	fake_source_init(&t.s, 100);
+	fake_sink_init(&t.k);
+	bench_init(&t.b, false);
+	bench_apply(&t.b, scheduled_doc(&t, "0 0 29 2 *"));
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_WAITING);
+	CHECK_EQ_INT(drip_engine_trigger(t.b.engine, "q", &err), -ENOENT);
+	CHECK_EQ_INT(drip_engine_pause(t.b.engine, "p", NULL), 0);
+	CHECK_EQ_INT(drip_engine_trigger(t.b.engine, "p", &err), -EBUSY);
+	CHECK_EQ_STR(err.code, "engine.is_paused");
+	CHECK_EQ_INT(drip_engine_resume(t.b.engine, "p", NULL), 0);
+	CHECK_EQ_INT(drip_engine_trigger(t.b.engine, "p", NULL), 0);
+	while (t.b.store.runs != 1 || bench_state(&t.b, "p") != DRIP_PIPELINE_WAITING) {
+		uv_run(&t.b.loop, UV_RUN_ONCE);
+	}
+	CHECK(fake_sink_holds(&t.k, 100));
+	stream_finish(&t);
+}
+
+TEST(a_trigger_does_not_double_a_run)
+{
+	struct stream t;
+	struct drip_error err = DRIP_ERROR_INIT;
+
+	stream_start(&t, 1000, -1);
+	CHECK_EQ_INT(drip_engine_trigger(t.b.engine, "p", &err), -EALREADY);
+	CHECK_EQ_STR(err.code, "engine.already_runs");
+	stream_finish(&t);
+}
+
 /* ---- taps, replay ---- */
 
 struct tapped {
