@@ -450,9 +450,9 @@ static void run_slow(struct http_job *job)
 	answer(&b->request, b, &b->answer);
 }
 
-static void resume_slow(struct http_job *job)
+static void resume_slow(void *connection)
 {
-	MHD_resume_connection(((struct body *)job)->request.connection);
+	MHD_resume_connection(connection);
 }
 
 /* True where the answer comes later: the connection sleeps until then. */
@@ -466,12 +466,13 @@ static bool defer(const struct http_request *r, struct body *b, struct http_answ
 	b->request = *r;
 	b->job.run = run_slow;
 	b->job.done = resume_slow;
+	b->job.data = r->connection;
 	MHD_suspend_connection(r->connection);
 	if (http_slow_add(r->server->slow, &b->job)) {
 		return true;
 	}
 	MHD_resume_connection(r->connection);
-	b->job.finished = true;
+	atomic_store(&b->job.finished, true);
 	refuse(r, &b->answer, MHD_HTTP_SERVICE_UNAVAILABLE, "http.busy",
 	       "too many requests wait already", "Ask again a little later.");
 	b->answer.retry_after = 1;
@@ -517,7 +518,7 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *c, const ch
 	}
 	request.body = body->data != NULL ? body->data : "";
 	request.body_size = body->size;
-	if (!body->job.finished) {
+	if (!atomic_load(&body->job.finished)) {
 		http_lines_answering(server->lines, c);
 		if (defer(&request, body, &body->answer)) {
 			return MHD_YES;

@@ -25,6 +25,8 @@ struct http_slow {
 static void *work(void *data)
 {
 	struct http_slow *s = data;
+	void (*done)(void *) = NULL;
+	void *done_data;
 
 	pthread_mutex_lock(&s->lock);
 	for (;;) {
@@ -41,9 +43,11 @@ static void *work(void *data)
 		s->last = s->first == NULL ? &s->first : s->last;
 		s->waiting--;
 		pthread_mutex_unlock(&s->lock);
+		done = job->done;
+		done_data = job->data;
 		job->run(job);
-		job->finished = true;
-		job->done(job);
+		atomic_store(&job->finished, true);
+		done(done_data);
 		pthread_mutex_lock(&s->lock);
 	}
 	pthread_mutex_unlock(&s->lock);

@@ -4,14 +4,16 @@
 #define DRIPLINE_PLUGIN_HTTP_SLOW_H
 
 #include <microhttpd.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct http_job {
 	struct http_job *next;
 	void (*run)(struct http_job *job);
-	void (*done)(struct http_job *job); /* after `finished` was set */
-	bool finished;
+	void (*done)(void *data); /* after `finished` was set, when the job may be gone */
+	void *data;
+	atomic_bool finished; /* what `run` wrote can be read by who saw this */
 };
 
 struct http_slow;
