@@ -64,10 +64,12 @@ static char *as_type(const char *text, const struct drip_column *to)
 	struct drip_batch *batch = NULL;
 	char *result = NULL;
 
+	if (strcmp(text, "(null)") == 0) {
+		return strdup(text);
+	}
 	drip_schema_builder_init(&sb, "", "");
 	drip_schema_builder_add(&sb, to);
-	if (strcmp(text, "(null)") != 0 && drip_schema_builder_build(&sb, &s, NULL) == 0 &&
-	    drip_builder_init(&b, s, NULL) == 0 &&
+	if (drip_schema_builder_build(&sb, &s, NULL) == 0 && drip_builder_init(&b, s, NULL) == 0 &&
 	    drip_append_text(&b.columns[0], to, text, (int64_t)strlen(text), NULL) == 0) {
 		drip_builder_row(&b, DRIP_OP_READ);
 		if (drip_builder_build(&b, &batch, NULL) == 0) {
