@@ -51,6 +51,7 @@ void conf_feed(struct conf *c);
 void conf_connection(struct conf *c);
 void conf_service(struct conf *c);
 void conf_model(struct conf *c);
+void conf_model_fit(struct conf *c); /* trains, loads, predicts */
 /* Negotiates all schemas; used for transforms, sinks and models. */
 void conf_negotiate(struct conf *c, struct drip_instance *i);
 

@@ -178,5 +178,6 @@ void conf_model(struct conf *c)
 		conf_ok(c, rc < 0 && conf_clean(c, rc, &err, "load"),
 			"it refuses what is no artifact of its own");
 		drip_harness_close(i);
+		conf_model_fit(c);
 	}
 }
