@@ -453,6 +453,9 @@ static int negotiate_edge(struct typing *t, uint32_t index, uint32_t from, bool 
 		rc = edge.dataset != NULL && edge.dataset_namespace != NULL && edge.action != NULL
 			     ? 0
 			     : -ENOMEM;
+		if (rc == 0) {
+			graph_check_declared(t->g, node, edge.dataset, edge.schema);
+		}
 	}
 	n.output = NULL; /* the edge has it */
 	drip_negotiated_finish(&n);

@@ -92,6 +92,10 @@ int graph_build_catalog(struct graph *g) DRIP_MUST_CHECK;
 /* The document's policy, from `roles` of all files; after the catalog. */
 int graph_build_policy(struct graph *g) DRIP_MUST_CHECK;
 void graph_finish_catalog(struct drip_catalog *catalog);
+/* Holds what a sink will write to `dataset`, "schema.table", against its declaration, if there is
+ * one. */
+void graph_check_declared(struct graph *g, const struct drip_node *node, const char *dataset,
+			  const struct drip_schema *output);
 /* References between connections, and of stages and services to them. */
 void graph_check_references(struct graph *g);
 /* `check` of every sound component, then the schemas of every pipeline. */
