@@ -339,8 +339,8 @@ static struct MHD_Response *make_response(const struct http_request *r, struct h
 						       MHD_RESPMEM_PERSISTENT);
 	}
 	response = MHD_create_response_from_buffer(strlen(a->body), a->body, MHD_RESPMEM_MUST_FREE);
-	if (response == NULL) {
-		free(a->body);
+	if (response != NULL) {
+		a->body = NULL;
 	}
 	return response;
 }
@@ -536,6 +536,8 @@ static void on_completed(void *data, struct MHD_Connection *c, void **state,
 
 	http_lines_waiting(server->lines, c);
 	if (body != NULL) {
+		(void)atomic_load(&body->job.finished); /* see http_slow.h */
+		free(body->answer.body);                /* where nobody took it */
 		free(body->data);
 		free(body);
 	}
