@@ -163,7 +163,7 @@ export function Table({ caption, columns, rows, keyOf, empty }) {
 	if (rows.length === 0) {
 		return html`<p class="muted">${empty || 'None.'}</p>`;
 	}
-	return html`<div class="scroll" tabindex="-1"><table>
+	return html`<div class="scroll"><table>
 		<caption class="hidden">${caption}</caption>
 		<thead><tr>${columns.map((c) => html`<th scope="col" class=${c.number ? 'number' : ''}>${c.name}</th>`)}</tr></thead>
 		<tbody ref=${body} onKeyDown=${onKey}>
