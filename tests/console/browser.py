@@ -138,6 +138,10 @@ class Browser:
         with open(path, "wb") as file:
             file.write(base64.b64decode(data))
 
+    def leave(self):
+        self.open("about:blank")
+        self.wait("location.href === 'about:blank'")
+
     def forgive(self, part):
         """Answers of 4xx and 5xx that a test wants are errors to the browser's log."""
         self.evaluate("1")  # what happened before is told before

@@ -333,6 +333,7 @@ def test_token(browser, folder):
         check("the page says when the daemon is gone", True)
     finally:
         daemon.stop()
+        browser.leave()  # it would ask on
         browser.forgive("127.0.0.1:%d/" % daemon.port)  # what it was refused, and could not reach
 
 
@@ -369,6 +370,7 @@ def test_queries(browser, folder):
         pictures(browser, "query")
     finally:
         daemon.stop()
+        browser.leave()  # it would ask on
         browser.forgive("127.0.0.1:%d/" % daemon.port)
 
 
