@@ -4,7 +4,9 @@
 
 #include "lib/program.h"
 #include "lib/temp.h"
+#include "store/store.h"
 
+#include <sqlite3.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -451,6 +453,37 @@ TEST(the_checkpoint_of_a_paused_pipeline_can_be_reset)
 	ask(fd, "{\"id\":1,\"method\":\"resume\",\"arguments\":{\"pipeline\":\"p\"}}\n");
 	wait_for_rows(fd, 100);
 	while (strstr(ask(fd, "{\"id\":1,\"method\":\"checkpoint.show\"}\n"), "row ") == NULL) {
+	}
+	close(fd);
+	end_daemon();
+}
+
+/* The record of what was done can fail by itself, as on a full disk: the log says so, and by whom.
+ */
+TEST(what_is_done_stays_done_without_its_record)
+{
+	char path[300];
+	sqlite3 *db = NULL;
+	int fd;
+
+	start_daemon();
+	fd = open_control();
+	wait_for_rows(fd, 1);
+	snprintf(path, sizeof(path), "%s/" DRIP_STORE_FILE, state);
+	REQUIRE(sqlite3_open(path, &db) == SQLITE_OK);
+	sqlite3_busy_timeout(db, PROGRAM_HANG_MS);
+	CHECK_EQ_INT(sqlite3_exec(db,
+				  "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT "
+				  "RAISE(ABORT, 'the audit is full'); END",
+				  NULL, NULL, NULL),
+		     SQLITE_OK);
+	sqlite3_close(db);
+	CHECK_CONTAINS(
+		ask(fd, "{\"id\":1,\"method\":\"pause\",\"arguments\":{\"pipeline\":\"p\"}}\n"),
+		"\"done\":\"pause\"");
+	CHECK(program_wait_for(&daemon_, "could not record: pause by"));
+	CHECK(program_wait_for(&daemon_, "the audit is full"));
+	while (strstr(ask(fd, "{\"id\":1,\"method\":\"status\"}\n"), "\"paused\"") == NULL) {
 	}
 	close(fd);
 	end_daemon();

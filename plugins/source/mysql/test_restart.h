@@ -288,3 +288,42 @@ TEST(sinks_that_died_apart_come_to_the_same)
 		pair_lives(seed);
 	}
 }
+
+/* The state was lost, a sink holds changes from the log: a new snapshot would lie behind them. */
+TEST(refuses_to_begin_behind_what_a_sink_holds)
+{
+	struct model *m = calloc(1, sizeof(*m));
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_harness *h = harness();
+	const struct drip_source_ops *ops;
+	struct drip_instance *i;
+	struct drip_start s = {.struct_size = sizeof(s)};
+
+	sql("DROP DATABASE IF EXISTS t; CREATE DATABASE t;"
+	    "CREATE TABLE t.a (id INT PRIMARY KEY, v VARCHAR(20)); INSERT INTO t.a VALUES (1,'a')");
+	drip_harness_set_on_emit(h, model_emit, m);
+	i = open_source(h, DRIP_OPTIONS("connection", "db", "tables", "t.*"));
+	start(i, NULL);
+	run(i, DRIP_POLL_CAUGHT_UP);
+	sql("INSERT INTO t.a VALUES (2,'b')");
+	run(i, DRIP_POLL_CAUGHT_UP);
+	drip_harness_close(i);
+
+	i = open_source(h, DRIP_OPTIONS("connection", "db", "tables", "t.*"));
+	ops = (const struct drip_source_ops *)(const void *)i->common;
+	s.cuts = &m->at;
+	s.cuts_count = 1;
+	CHECK_EQ_INT(ops->start(i->self, &s, &err), -EUCLEAN);
+	CHECK_EQ_STR(err.code, "mysql.checkpoint_lost");
+	CHECK_CONTAINS(err.message, m->at.text);
+	CHECK_CONTAINS(err.hint, "checkpoint reset");
+	/* With its checkpoint it goes on. */
+	s.from = &m->at;
+	s.from_count = 1;
+	CHECK_OK(ops->start(i->self, &s, &err), &err);
+	i->started = true;
+	run(i, DRIP_POLL_CAUGHT_UP);
+	drip_harness_close(i);
+	drip_harness_destroy(h);
+	model_free(m);
+}
