@@ -3,7 +3,7 @@
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all setup build demo test bench install uninstall clean format check
+.PHONY: all setup build demo company test bench install uninstall clean format check
 
 all: build
 
@@ -17,6 +17,11 @@ build: setup
 demo: build
 	@tools/setup.sh test
 	@tools/demo.sh $(BUILD)
+
+company: build
+	@tools/setup.sh test
+	@[ -x $(BUILD)/tests/company/company ] || { meson setup --reconfigure $(BUILD) && ninja -C $(BUILD); }
+	@tools/company.sh $(BUILD)
 
 test: setup
 	@tools/setup.sh test

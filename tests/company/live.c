@@ -343,7 +343,7 @@ static void make_shards(struct live *l, int64_t wall)
 
 	company_month(wall, month);
 	company_month(l->c->until - 1, last);
-	if (strcmp(month, l->month) == 0) {
+	if (strcmp(month, l->month) == 0 || strcmp(month, last) == 0) {
 		return;
 	}
 	memcpy(l->month, month, sizeof(l->month));
