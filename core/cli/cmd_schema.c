@@ -18,8 +18,9 @@ struct visit {
 	enum drip_kind kind;
 };
 
-static const enum drip_kind kinds[] = {DRIP_KIND_SOURCE, DRIP_KIND_FEED,       DRIP_KIND_TRANSFORM,
-				       DRIP_KIND_SINK,   DRIP_KIND_CONNECTION, DRIP_KIND_SERVICE};
+static const enum drip_kind kinds[] = {DRIP_KIND_SOURCE, DRIP_KIND_FEED,  DRIP_KIND_TRANSFORM,
+				       DRIP_KIND_SINK,   DRIP_KIND_MODEL, DRIP_KIND_CONNECTION,
+				       DRIP_KIND_SERVICE};
 
 static void put_ref(struct drip_json *j, const char *name)
 {

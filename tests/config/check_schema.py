@@ -63,7 +63,7 @@ for path in ["good", "good_everything", "contract", "masked", "input_order", "on
     path = os.path.join(cases, path + ".yaml")
     found = errors(path)
     check("takes " + os.path.basename(path), not found, "; ".join(found[:3]))
-for path in sorted(glob.glob(os.path.join(root, "plugins/*/*/example.yaml")) + glob.glob(os.path.join(root, "pipelines/*.yaml"))):
+for path in sorted(glob.glob(os.path.join(root, "plugins/*/*/example.yaml")) + glob.glob(os.path.join(root, "pipelines/**/*.yaml"), recursive=True)):
     found = errors(path)
     if any(".plugin: " in e and "is not one of" in e for e in found):
         check("takes %s # SKIP it needs a plugin that is not built" % os.path.relpath(path, root), True)

@@ -12,16 +12,16 @@
 #include <unistd.h>
 
 static const struct drip_enum_value zones[] = {
-	{"raw", LAKE_RAW, "as it came from the source"},
-	{"processed", LAKE_PROCESSED, "cleaned and typed"},
-	{"curated", LAKE_CURATED, "ready for use"},
-	{"ml", LAKE_ML, "features and training sets"},
-	{"archive", LAKE_ARCHIVE, "kept for long"},
+	{"raw", LAKE_RAW, "As it came from the source."},
+	{"processed", LAKE_PROCESSED, "Cleaned and typed."},
+	{"curated", LAKE_CURATED, "Ready for use."},
+	{"ml", LAKE_ML, "Features and training sets."},
+	{"archive", LAKE_ARCHIVE, "Kept for long."},
 	{NULL, 0, NULL},
 };
 static const struct drip_enum_value days[] = {
-	{"commit_time", LAKE_DAY_COMMIT, "of the source's commit"},
-	{"load_time", LAKE_DAY_LOAD, "on which the row arrives"},
+	{"commit_time", LAKE_DAY_COMMIT, "Of the source's commit."},
+	{"load_time", LAKE_DAY_LOAD, "On which the row arrives."},
 	{NULL, 0, NULL},
 };
 static const struct drip_enum_value compressions[] = {

@@ -11,30 +11,31 @@
 #include <string.h>
 
 static const struct drip_enum_value modes[] = {
-	{"mirror", WH_MIRROR, "the table holds what the source's table holds now"},
-	{"append", WH_APPEND, "rows are added; deletes are left out"},
-	{"changelog", WH_CHANGELOG, "each change is a row, with op, sequence and commit time"},
+	{"mirror", WH_MIRROR, "The table holds what the source's table holds now."},
+	{"append", WH_APPEND, "Rows are added; deletes are left out."},
+	{"changelog", WH_CHANGELOG, "Each change is a row, with op, sequence and commit time."},
 	{"merge", WH_MERGE,
-	 "rows are inserted or updated by key; deletes are left out, and columns that "
-	 "the source lacks keep their values"},
-	{"scd2", WH_SCD2, "each version of a row is kept, with the time from and to which it held"},
+	 "Rows are inserted or updated by key; deletes are left out, and columns that the source "
+	 "lacks keep their values."},
+	{"scd2", WH_SCD2,
+	 "Each version of a row is kept, with the time from and to which it held."},
 	{NULL, 0, NULL},
 };
 static const struct drip_enum_value deletes[] = {
-	{"hard", WH_DELETES_HARD, "deleted rows are deleted"},
-	{"soft", WH_DELETES_SOFT, "deleted rows stay, marked in deleted_column"},
+	{"hard", WH_DELETES_HARD, "Deleted rows are deleted."},
+	{"soft", WH_DELETES_SOFT, "Deleted rows stay, marked in deleted_column."},
 	{NULL, 0, NULL},
 };
 static const struct drip_enum_value evolves[] = {
 	{"widen", WH_EVOLVE_WIDEN,
-	 "adds and renames columns, and widens types that values no longer fit"},
-	{"add", WH_EVOLVE_ADD, "adds columns; any other change stops the pipeline"},
-	{"error", WH_EVOLVE_ERROR, "any change stops the pipeline"},
+	 "Adds and renames columns, and widens types that values no longer fit."},
+	{"add", WH_EVOLVE_ADD, "Adds columns; any other change stops the pipeline."},
+	{"error", WH_EVOLVE_ERROR, "Any change stops the pipeline."},
 	{NULL, 0, NULL},
 };
 static const struct drip_enum_value drops[] = {
-	{"keep", WH_DROP_KEEP, "the table stays"},
-	{"drop", WH_DROP_DROP, "the table is dropped too, unless it has several sources"},
+	{"keep", WH_DROP_KEEP, "The table stays."},
+	{"drop", WH_DROP_DROP, "The table is dropped too, unless it has several sources."},
 	{NULL, 0, NULL},
 };
 

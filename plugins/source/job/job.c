@@ -12,8 +12,8 @@
 #include <string.h>
 
 static const struct drip_enum_value severities[] = {
-	{"error", JOB_ERROR, "the run is rolled back"},
-	{"warn", JOB_WARN, "the run goes on, with a warning"},
+	{"error", JOB_ERROR, "The run is rolled back."},
+	{"warn", JOB_WARN, "The run goes on, with a warning."},
 	{NULL, 0, NULL},
 };
 
