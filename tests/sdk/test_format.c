@@ -87,7 +87,8 @@ TEST(decimals)
 
 	for (int scale = 0; scale <= 38; scale++) {
 		for (int i = 0; i < 300; i++) {
-			__int128 v = (__int128)next_random() << 64 | (__int128)next_random();
+			__int128 v =
+				(__int128)((unsigned __int128)next_random() << 64 | next_random());
 
 			check_decimal(v >> (next_random() & 127), scale);
 			check_decimal(i - 150, scale);
