@@ -418,9 +418,8 @@ TEST(a_trigger_runs_what_waits)
 	CHECK_EQ_STR(err.code, "engine.is_paused");
 	CHECK_EQ_INT(drip_engine_resume(t.b.engine, "p", NULL), 0);
 	CHECK_EQ_INT(drip_engine_trigger(t.b.engine, "p", NULL), 0);
-	while (t.b.store.runs != 1 || bench_state(&t.b, "p") != DRIP_PIPELINE_WAITING) {
-		uv_run(&t.b.loop, UV_RUN_ONCE);
-	}
+	bench_until(&t.b, has_run, &t);
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_WAITING);
 	CHECK(fake_sink_holds(&t.k, 100));
 	stream_finish(&t);
 }
