@@ -507,8 +507,7 @@ int drip_engine_trigger(struct drip_engine *engine, const char *pipeline, struct
 		drip_error_hint(err, "`dripline resume %s` first.", pipeline);
 		return -EBUSY;
 	}
-	p->ran = false;
-	p->due_us = drip_clock_wall_us();
+	p->triggered = true;
 	drip_engine_wake(engine);
 	return 0;
 }

@@ -415,6 +415,7 @@ struct drip_pipeline {
 	int64_t error_us;                         /* when, by the monotonic clock */
 	struct drip_cron *cron;                   /* NULL: streaming */
 	int64_t due_us;         /* wall clock; INT64_MAX: none, or not known yet */
+	bool triggered;         /* a run is asked for, whatever the schedule says */
 	struct replay *replays; /* while there is no run: for the next one; loop thread */
 };
 

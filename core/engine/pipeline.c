@@ -425,7 +425,8 @@ static void step_reload(struct drip_engine *engine, struct drip_pipeline *p)
 static void start_if_due(struct drip_engine *engine, struct drip_pipeline *p)
 {
 	int64_t now = drip_clock_wall_us();
-	bool start = p->cron != NULL ? p->due_us <= now && !p->paused : !p->ran;
+	bool due = p->cron != NULL ? p->due_us <= now && !p->paused : !p->ran;
+	bool start = due || (p->triggered && !p->paused);
 	struct drip_run *run;
 
 	if (p->held != 0) {
@@ -437,9 +438,10 @@ static void start_if_due(struct drip_engine *engine, struct drip_pipeline *p)
 	if (!start && p->replays == NULL) {
 		return;
 	}
-	if (start && p->cron != NULL) {
+	if (due && p->cron != NULL) {
 		p->due_us = drip_cron_next(p->cron, now);
 	}
+	p->triggered = p->triggered && !start;
 	run = start_run(engine, p, start && p->fallback != NULL, !start);
 	pthread_mutex_lock(&engine->lock);
 	p->current = run;
