@@ -34,7 +34,7 @@ run() {
 	for file in "$@"; do
 		"$DRIPLINE" run "$root/pipelines/$file.yaml" --state "$dir/state" --no-progress \
 			--log-level warning --until caught-up >"$dir/log" 2>&1 ||
-			{ echo "# $file failed"; sed 's/^/# /' "$dir/log"; failures=$((failures + 1)); }
+			{ echo "Bail out! $file failed"; sed 's/^/# /' "$dir/log"; exit 1; }
 	done
 }
 
@@ -51,7 +51,7 @@ mariadb_create "$dir/db" && mariadb_start "$dir/db" || exit 1
 	--truth "$dir" >"$dir/log" 2>&1 || { sed 's/^/# /' "$dir/log"; exit 1; }
 port="$(cat "$dir/db/port")"
 export COMPANY_MYSQL_HOST=127.0.0.1 COMPANY_MYSQL_PORT="$port" COMPANY_MYSQL_USER="$mariadb_user" \
-	COMPANY_MYSQL_PASSWORD="$mariadb_password" COMPANY_WAREHOUSE="$dir/w.duckdb" \
+	COMPANY_MYSQL_PASSWORD="$mariadb_password" COMPANY_WAREHOUSE="$dir/w.duckdb" COMPANY_LAKE="$dir/lake" \
 	COMPANY_HASH_KEY=0123456789abcdef0123456789abcdef
 orders="$(all luckyus_salesorder t_sales_order '*')"
 trades="$(all luckyus_salespayment t_sales_trade '*')"
