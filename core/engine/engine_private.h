@@ -23,6 +23,7 @@
 #include <pthread.h>
 
 #define ENGINE_POLL_MS      250
+#define ENGINE_END_POLL_MS  20 /* of a run that ends once it has caught up */
 #define ENGINE_SINK_IDLE_MS 5000
 #define ENGINE_STACK_BYTES                                                                         \
 	(2u << 20) /* of threads that run components; only touched pages count                     \

@@ -268,7 +268,10 @@ static int poll_source(struct drip_run *run, int64_t due_us, struct drip_error *
 	struct drip_instance *source = &run->instances[0];
 	const struct drip_source_ops *ops = drip_instance_ops(source);
 	int64_t due_ms = due_us < 0 ? ENGINE_POLL_MS : due_us / 1000 + 1, start;
-	uint32_t timeout_ms = (uint32_t)(due_ms < ENGINE_POLL_MS ? due_ms : ENGINE_POLL_MS);
+	/* who waits for the end is told soon: a source knows by more than silence that it is there
+	 */
+	int64_t most_ms = run->until_caught_up ? ENGINE_END_POLL_MS : ENGINE_POLL_MS;
+	uint32_t timeout_ms = (uint32_t)(due_ms < most_ms ? due_ms : most_ms);
 	int rc = drip_replay_inject(run, err);
 
 	if (rc != 0) {
