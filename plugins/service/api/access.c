@@ -2,7 +2,8 @@
 /*
  * Keys and roles, as the host last gave them. A key is looked up by the id that it begins with and
  * compared by its hash, in a time that does not depend on where it differs. Rates outlive a
- * refresh. Threads: many look up, one refreshes; a lock for reading and writing.
+ * refresh. Threads: many look up; one at a time refreshes (`refresh`), and replaces the keys under
+ * the lock for writing.
  */
 #include "api.h"
 
@@ -17,6 +18,10 @@
 #define KEYS_MAX 10000
 #define BURST_S  2 /* a key may save up that many seconds of its rate */
 
+/* Refreshes for keys that are not known, so that who guesses keys does not keep the host busy. */
+#define LOOKS_PER_S 10
+#define LOOKS_BURST 5
+
 struct key {
 	struct api_caller caller;
 	unsigned char hash[HASH];
@@ -28,11 +33,14 @@ struct key {
 };
 
 struct api_access {
-	pthread_rwlock_t lock;
-	struct key **keys; /* sorted by id */
+	pthread_mutex_t refresh; /* guards version, roles, looks and looked_ns */
+	pthread_rwlock_t lock;   /* guards keys and count */
+	struct key **keys;       /* sorted by id */
 	size_t count;
 	int64_t version;
-	char *roles; /* as JSON: the guard is told only where they change */
+	char *roles;  /* as JSON: the guard is told only where they change */
+	double looks; /* that may be made at once, as of looked_ns */
+	uint64_t looked_ns;
 	double rate;
 };
 
@@ -41,7 +49,10 @@ struct api_access *api_access_create(double rate)
 	struct api_access *a = calloc(1, sizeof(*a));
 
 	if (a != NULL) {
+		pthread_mutex_init(&a->refresh, NULL);
 		pthread_rwlock_init(&a->lock, NULL);
+		a->looks = LOOKS_BURST;
+		a->looked_ns = api_now_ns();
 		a->rate = rate;
 	}
 	return a;
@@ -61,6 +72,7 @@ void api_access_destroy(struct api_access *access)
 	if (access != NULL) {
 		destroy_keys(access->keys, access->count);
 		pthread_rwlock_destroy(&access->lock);
+		pthread_mutex_destroy(&access->refresh);
 		free(access->roles);
 		free(access);
 	}
@@ -83,17 +95,26 @@ static struct key *find(const struct api_access *a, const char *id)
 	return at != NULL ? *at : NULL;
 }
 
-static bool take_token(const struct api_access *a, struct key *k)
+/* One of `tokens`, which grow by `rate` a second up to `most`. */
+static bool take_one(double *tokens, uint64_t *at_ns, double rate, double most)
 {
 	uint64_t now = api_now_ns();
 	bool taken;
 
+	*tokens += (double)(now - *at_ns) / 1e9 * rate;
+	*tokens = *tokens > most ? most : *tokens;
+	*at_ns = now;
+	taken = *tokens >= 1;
+	*tokens -= taken ? 1 : 0;
+	return taken;
+}
+
+static bool take_token(const struct api_access *a, struct key *k)
+{
+	bool taken;
+
 	pthread_mutex_lock(&k->lock);
-	k->tokens += (double)(now - k->at_ns) / 1e9 * a->rate;
-	k->tokens = k->tokens > a->rate * BURST_S ? a->rate * BURST_S : k->tokens;
-	k->at_ns = now;
-	taken = k->tokens >= 1;
-	k->tokens -= taken ? 1 : 0;
+	taken = take_one(&k->tokens, &k->at_ns, a->rate, a->rate * BURST_S);
 	pthread_mutex_unlock(&k->lock);
 	return taken;
 }
@@ -112,7 +133,7 @@ enum api_verdict api_access_find(struct api_access *access, const char *key, boo
 	static const unsigned char nothing[HASH] = {0};
 	unsigned char hash[HASH];
 	char id[API_KEY_ID_MAX] = "";
-	enum api_verdict verdict = API_UNKNOWN;
+	enum api_verdict verdict;
 	size_t size = strnlen(key, 128);
 	struct key *k;
 	bool same;
@@ -123,6 +144,7 @@ enum api_verdict api_access_find(struct api_access *access, const char *key, boo
 	crypto_generichash(hash, sizeof(hash), (const unsigned char *)key, size, NULL, 0);
 	pthread_rwlock_rdlock(&access->lock);
 	k = find(access, id);
+	verdict = k == NULL && id[0] != '\0' ? API_UNHEARD : API_UNKNOWN;
 	same = sodium_memcmp(hash, k != NULL ? k->hash : nothing, HASH) == 0;
 	if (k != NULL && same && (k->expires_us == 0 || k->expires_us > wall_us())) {
 		verdict = !takes || take_token(access, k) ? API_KNOWN : API_TOO_MANY;
@@ -301,7 +323,7 @@ static int take(struct api *api, const json_t *root, struct drip_error *err)
 	return 0;
 }
 
-int api_access_refresh(struct api *api, struct drip_error *err)
+static int refresh_locked(struct api *api, struct drip_error *err)
 {
 	char arguments[64], *text = NULL;
 	json_t *root;
@@ -320,4 +342,35 @@ int api_access_refresh(struct api *api, struct drip_error *err)
 	}
 	json_decref(root);
 	return rc;
+}
+
+int api_access_refresh(struct api *api, struct drip_error *err)
+{
+	int rc;
+
+	pthread_mutex_lock(&api->access->refresh);
+	rc = refresh_locked(api, err);
+	pthread_mutex_unlock(&api->access->refresh);
+	return rc;
+}
+
+enum api_verdict api_access_find_new(struct api *api, const char *key, bool takes,
+				     struct api_caller *ret)
+{
+	struct api_access *a = api->access;
+	struct drip_error err = DRIP_ERROR_INIT;
+	enum api_verdict verdict;
+
+	pthread_mutex_lock(&a->refresh);
+	verdict = api_access_find(a, key, takes, ret); /* another request may have looked */
+	if (verdict == API_UNHEARD &&
+	    take_one(&a->looks, &a->looked_ns, LOOKS_PER_S, LOOKS_BURST)) {
+		if (refresh_locked(api, &err) < 0) {
+			drip_log_warning(api->ctx, "could not refresh keys and roles: %s",
+					 err.message);
+		}
+		verdict = api_access_find(a, key, takes, ret);
+	}
+	pthread_mutex_unlock(&a->refresh);
+	return verdict;
 }

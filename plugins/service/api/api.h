@@ -71,12 +71,16 @@ struct api {
 /* access.c */
 struct api_access *api_access_create(double rate); /* NULL: no memory */
 void api_access_destroy(struct api_access *access);
-/* Asks the host what has changed, and defines the roles in the guard. Thread: one. */
+/* Asks the host what has changed, and defines the roles in the guard. */
 int api_access_refresh(struct api *api, struct drip_error *err) DRIP_MUST_CHECK;
-enum api_verdict { API_KNOWN = 0, API_UNKNOWN, API_TOO_MANY };
+/* API_UNHEARD: unknown, and so is its id; it may be a new one. */
+enum api_verdict { API_KNOWN = 0, API_UNKNOWN, API_UNHEARD, API_TOO_MANY };
 /* Looks a key up, and where `takes` takes a request off its rate. */
 enum api_verdict api_access_find(struct api_access *access, const char *key, bool takes,
 				 struct api_caller *ret);
+/* The same for a key that was unheard of: refreshes first, at most some times a second. */
+enum api_verdict api_access_find_new(struct api *api, const char *key, bool takes,
+				     struct api_caller *ret);
 
 /* audit.c: one record, durable on return; 0, or the answer says that it could not be written. */
 int api_record(struct api *api, const struct api_caller *caller, const char *action,

@@ -16,8 +16,8 @@ static struct drip_harness *h;
 static struct drip_instance *service;
 static struct drip_error err;
 static char answer[65536];
-static bool audit_fails;
-static int recorded;
+static bool audit_fails, no_keys;
+static int recorded, read_keys;
 
 static int on_control(const char *method, const char *arguments, char **ret_text,
 		      struct drip_error *error, void *data)
@@ -31,6 +31,11 @@ static int on_control(const char *method, const char *arguments, char **ret_text
 		}
 		__atomic_fetch_add(&recorded, 1, __ATOMIC_ACQ_REL);
 		*ret_text = strdup("{}");
+		return 0;
+	}
+	__atomic_fetch_add(&read_keys, 1, __ATOMIC_ACQ_REL);
+	if (__atomic_load_n(&no_keys, __ATOMIC_ACQUIRE)) {
+		*ret_text = strdup("{\"version\":1,\"roles\":[],\"keys\":[]}");
 		return 0;
 	}
 	crypto_generichash(hash, sizeof(hash), (const unsigned char *)KEY, strlen(KEY), NULL, 0);
@@ -137,6 +142,32 @@ TEST(bounds_the_rate_of_a_key)
 	CHECK(refused >= 2);
 	CHECK_CONTAINS(answer, "api.too_many_requests");
 	CHECK_CONTAINS(answer, "Retry-After: 1");
+	stop();
+}
+
+TEST(takes_a_new_key_at_once)
+{
+	__atomic_store_n(&no_keys, true, __ATOMIC_RELEASE);
+	start(OPTIONS("rate", "1000"));
+	CHECK_EQ_INT(ask("POST", "/query", "{\"sql\":\"SELECT 1\"}"), 401);
+	CHECK_EQ_INT(ask("POST", "/ml/fraud", "{\"amount\":1}"), 401);
+	__atomic_store_n(&no_keys, false, __ATOMIC_RELEASE);
+	CHECK_EQ_INT(ask("POST", "/query", "{\"sql\":\"SELECT 1\"}"), 200);
+	stop();
+}
+
+TEST(reads_the_keys_no_more_often_for_unknown_ones)
+{
+	int before;
+
+	__atomic_store_n(&no_keys, true, __ATOMIC_RELEASE);
+	start(OPTIONS("rate", "1000"));
+	before = __atomic_load_n(&read_keys, __ATOMIC_ACQUIRE);
+	for (int i = 0; i < 300; i++) {
+		CHECK_EQ_INT(ask("POST", "/ml/fraud", "{\"amount\":1}"), 401);
+	}
+	CHECK(__atomic_load_n(&read_keys, __ATOMIC_ACQUIRE) - before < 300);
+	__atomic_store_n(&no_keys, false, __ATOMIC_RELEASE);
 	stop();
 }
 
