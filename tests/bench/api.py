@@ -5,6 +5,7 @@
 Prints what tests/bench/load measured, as JSON. The model is an isolation forest of 100 trees.
 """
 
+import http.client
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 CONFIG = """settings: {{state: {dir}/state, log: {{level: info}}}}
@@ -27,6 +29,32 @@ commit: {{interval: 1h}}
 sinks: [{{plugin: train, model: fraud, promote: true}}]
 """
 
+
+def wait_for_line(daemon, pattern):
+    """Blocks on what the daemon says until it says this."""
+    for line in daemon.stderr:
+        found = re.search(pattern, line)
+        if found:
+            return found
+    sys.exit("the daemon ended")
+
+
+def wait_for_model(port, key):
+    """Until a payment is scored: the model is trained, and the service has it."""
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    end = time.monotonic() + 60
+    status = 0
+    while status != 200 and time.monotonic() < end:
+        client.request("POST", "/ml/fraud", '{"amount": 9}',
+                       {"Content-Type": "application/json", "Authorization": "Bearer " + key})
+        answer = client.getresponse()
+        answer.read()
+        status = answer.status
+    client.close()
+    if status != 200:
+        sys.exit("no model after 60 s: status %d" % status)
+
+
 def main():
     build = os.path.abspath(sys.argv[1])
     rate, seconds = (sys.argv[2:] + ["2000", "10"][len(sys.argv) - 2:])[:2]
@@ -36,23 +64,20 @@ def main():
     os.makedirs(folder + "/conf")
     with open(folder + "/conf/a.yaml", "w", encoding="utf-8") as out:
         out.write(CONFIG.format(dir=folder))
-    with open(folder + "/log", "w", encoding="utf-8") as log:
-        daemon = subprocess.Popen(["taskset", "-c", "0", dripline, "daemon", folder + "/conf"], env=env, stderr=log, stdout=log)
-    found = None
-    while found is None and daemon.poll() is None:
-        with open(folder + "/log", encoding="utf-8") as log:
-            found = re.search(r"listening at .*port (\d+)", log.read())
-        time.sleep(0.02)
+    daemon = subprocess.Popen(["taskset", "-c", "0", dripline, "daemon", folder + "/conf"], env=env,
+                              stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    found = wait_for_line(daemon, r"listening at .*port (\d+)")
+    threading.Thread(target=daemon.stderr.read, daemon=True).start()  # so that it is never held up
     key = subprocess.run([dripline, "key", "create", "--role", "engineer", "--name", "bench", "--state", folder + "/state"],
                          env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout.strip()
-    time.sleep(3)  # until the service has the key, and the model is trained
+    wait_for_model(int(found.group(1)), key)
     done = subprocess.run(["taskset", "-c", "1", build + "/tests/bench/load", found.group(1), key, rate, seconds],
                           stdout=subprocess.PIPE, text=True, check=False)
     daemon.send_signal(signal.SIGTERM)
     daemon.wait(60)
     shutil.rmtree(folder)
     print(json.dumps(dict(json.loads(done.stdout), rate=float(rate))))
-
     return done.returncode
+
 
 sys.exit(main())
