@@ -37,14 +37,12 @@ static bool is_due(struct drip_store *store, int64_t now_us, struct drip_store_r
 	return due;
 }
 
-static int count_rows(sqlite3 *db, const char *table, int64_t *ret, struct drip_error *err)
+static int count_letters(sqlite3 *db, int64_t *ret, struct drip_error *err)
 {
 	drip_autostmt stmt = NULL;
-	char sql[64];
-	int rc;
+	int rc = drip_store_prepare(db, &stmt, err,
+				    "SELECT count(*) FROM dead_letter WHERE replay = 0", "");
 
-	snprintf(sql, sizeof(sql), "SELECT count(*) FROM %s", table);
-	rc = drip_store_prepare(db, &stmt, err, sql, "");
 	rc = rc == 0 ? drip_store_step(stmt, err) : rc;
 	if (rc == 1) {
 		*ret = sqlite3_column_int64(stmt, 0);
@@ -52,41 +50,40 @@ static int count_rows(sqlite3 *db, const char *table, int64_t *ret, struct drip_
 	return rc < 0 ? rc : 0;
 }
 
-/* Deletes those of the oldest `limit` rows that are older than `before_us`. */
-static int delete_oldest(sqlite3 *db, const char *table, int64_t limit, int64_t before_us,
-			 int64_t *ret_dropped, struct drip_error *err)
+/* Deletes those of the oldest `limit` letters that are older than `before_us`. One that is being
+ * put back neither counts nor goes: after a crash a sink may still need it. */
+static int delete_oldest(sqlite3 *db, int64_t limit, int64_t before_us, int64_t *ret_dropped,
+			 struct drip_error *err)
 {
-	char sql[192];
-	int rc;
+	int rc = drip_store_run(db, err,
+				"DELETE FROM dead_letter WHERE id IN (SELECT id FROM (SELECT id,"
+				" wall_us FROM dead_letter WHERE replay = 0 ORDER BY id LIMIT ?)"
+				" WHERE wall_us < ?)",
+				"ii", limit, before_us);
 
-	snprintf(sql, sizeof(sql),
-		 "DELETE FROM %s WHERE id IN (SELECT id FROM (SELECT id, wall_us FROM %s ORDER BY "
-		 "id LIMIT ?) WHERE wall_us < ?)",
-		 table, table);
-	rc = drip_store_run(db, err, sql, "ii", limit, before_us);
 	if (rc == 0) {
 		*ret_dropped += sqlite3_changes64(db);
 	}
 	return rc;
 }
 
-/* One step in one table; age and rows of 0 are no limits. */
-static int prune_table(sqlite3 *db, const char *table, int64_t age_ms, int64_t rows,
-		       int64_t *ret_dropped, struct drip_error *err)
+/* One step; age and rows of 0 are no limits. */
+static int prune_letters(sqlite3 *db, int64_t age_ms, int64_t rows, int64_t *ret_dropped,
+			 struct drip_error *err)
 {
 	int64_t count = 0;
 	int rc = 0;
 
 	*ret_dropped = 0;
 	if (age_ms > 0) {
-		rc = delete_oldest(db, table, PRUNE_STEP, drip_clock_wall_us() - age_ms * 1000,
+		rc = delete_oldest(db, PRUNE_STEP, drip_clock_wall_us() - age_ms * 1000,
 				   ret_dropped, err);
 	}
 	if (rc == 0 && rows > 0 && *ret_dropped == 0) {
-		rc = count_rows(db, table, &count, err);
+		rc = count_letters(db, &count, err);
 		if (rc == 0 && count > rows) {
 			count = count - rows < PRUNE_STEP ? count - rows : PRUNE_STEP;
-			rc = delete_oldest(db, table, count, INT64_MAX, ret_dropped, err);
+			rc = delete_oldest(db, count, INT64_MAX, ret_dropped, err);
 		}
 	}
 	return rc;
@@ -104,7 +101,7 @@ int drip_store_prune(struct drip_store *store, size_t written, struct drip_error
 	if (!is_due(store, now, &r)) {
 		return 0;
 	}
-	rc = prune_table(db, "dead_letter", r.letters_age_ms, r.letters_rows, &letters, err);
+	rc = prune_letters(db, r.letters_age_ms, r.letters_rows, &letters, err);
 	if (rc == 0) {
 		rc = drip_store_prune_audit(
 			db, r.audit_age_ms > 0 ? now - r.audit_age_ms * 1000 : INT64_MIN,

@@ -4,57 +4,12 @@
 #include "lib/temp.h"
 #include "lib/test.h"
 #include "store/store.h"
+#include "support.h"
+
+#include "base/clock.h"
 
 #include <errno.h>
-
-static struct drip_store *open_store(const char *dir)
-{
-	struct drip_error err = DRIP_ERROR_INIT;
-	struct drip_store *store = NULL;
-	int rc = drip_store_open(dir, DRIP_STORE_WRITE, &store, &err);
-
-	if (rc < 0) {
-		fprintf(stderr, "%s: %s\n", err.code, err.message);
-	}
-	REQUIRE(rc == 0);
-	return store;
-}
-
-static struct drip_position position(const char *partition, uint64_t n)
-{
-	struct drip_position p = {.struct_size = sizeof(p), .detail_size = 3};
-
-	snprintf(p.partition, sizeof(p.partition), "%s", partition);
-	memcpy(p.detail, "a\0b", 3);
-	snprintf(p.text, sizeof(p.text), "at %" PRIu64, n);
-	for (int i = 0; i < 8; i++) {
-		p.order[i] = (uint8_t)(n >> (56 - 8 * i));
-	}
-	p.order_size = 8;
-	return p;
-}
-
-static void put_letters(struct drip_store *store, int first, int count, int64_t wall_us)
-{
-	struct drip_error err = DRIP_ERROR_INIT;
-	const struct drip_durable *d = drip_store_durable(store);
-
-	for (int i = first; i < first + count; i++) {
-		char row[32];
-		struct drip_dead_letter l = {.pipeline = "p",
-					     .stage = "s",
-					     .table = "t",
-					     .code = "c.d",
-					     .reason = "r",
-					     .row_json = row,
-					     .schema_json = "{}",
-					     .op = 'i',
-					     .wall_us = wall_us};
-
-		snprintf(row, sizeof(row), "{\"id\":%d}", i);
-		REQUIRE_OK(d->dead_letter_put(d->self, &l, 1, &err), &err);
-	}
-}
+#include <sqlite3.h>
 
 struct seen_letters {
 	int count;
@@ -139,6 +94,30 @@ TEST(groups_of_letters)
 	REQUIRE_OK(drip_store_reset_checkpoint(store, "p", "test", &err), &err);
 	REQUIRE_OK(d->replayed_get(d->self, "p", &replayed, &err), &err);
 	CHECK_EQ_INT(replayed, 1);
+	drip_store_close(store);
+}
+
+/* Retention takes no letter that is being put back. */
+TEST(retention_leaves_groups)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_store *store = open_store(temp_dir());
+	const struct drip_durable *d = drip_store_durable(store);
+	struct drip_store_retention r = {.letters_age_ms = 3600000, .letters_rows = 1};
+	const int64_t group[2] = {1, 3};
+	struct seen_letters s;
+
+	put_letters(store, 1, 4, 5);
+	REQUIRE_OK(d->letters_group(d->self, "p", 1, group, 2, &err), &err);
+	for (int i = 0; i < 2; i++) { /* by age, then by rows */
+		drip_store_set_retention(store, &r);
+		put_letters(store, 5 + i, 1, drip_clock_wall_us());
+	}
+	s = letters_of(store, 1);
+	CHECK_EQ_INT(s.count, 2);
+	CHECK_EQ_INT(s.ids[0], 1);
+	CHECK_EQ_INT(s.ids[1], 3);
+	CHECK_EQ_INT(letters_of(store, 0).count, 3); /* and the newest of the others */
 	drip_store_close(store);
 }
 
