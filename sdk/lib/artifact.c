@@ -102,6 +102,21 @@ int drip_artifact_end(struct drip_text *t, struct drip_error *err)
 	return 0;
 }
 
+int drip_artifact_give(struct drip_text *t, void **ret_artifact, size_t *ret_size,
+		       struct drip_error *err)
+{
+	int rc = drip_artifact_end(t, err);
+
+	if (rc < 0) {
+		drip_text_finish(t);
+		return rc;
+	}
+	*ret_artifact = t->data;
+	*ret_size = t->size;
+	memset(t, 0, sizeof(*t));
+	return 0;
+}
+
 int drip_artifact_refuse(struct drip_error *err, const char *why)
 {
 	return drip_error_set(err, -EINVAL, "model.bad_artifact", "cannot use the artifact: %s",

@@ -207,4 +207,70 @@ TEST(refuses_foreign_and_damaged_artifacts)
 	drip_text_finish(&t);
 }
 
+TEST(gives_a_sealed_artifact)
+{
+	struct drip_text t = {0};
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_artifact_reader r;
+	void *artifact;
+	size_t size;
+
+	drip_artifact_begin(&t, "test 1");
+	drip_artifact_put_u32(&t, 7);
+	REQUIRE_OK(drip_artifact_give(&t, &artifact, &size, &err), &err);
+	CHECK(t.data == NULL);
+	REQUIRE_OK(drip_artifact_open("test 1", artifact, size, &r, &err), &err);
+	CHECK_EQ_INT(drip_artifact_u32(&r), 7);
+	free(artifact);
+}
+
+/* A score of the first feature, which fails where `self` says so. */
+static int score_first(const void *self, const double *rows, size_t count, double *ret_scores,
+		       struct drip_error *err)
+{
+	const double *limit = self;
+
+	for (size_t i = 0; i < count; i++) {
+		if (rows[2 * i] >= *limit) {
+			return drip_error_set(err, -ERANGE, "test.limit", "too high");
+		}
+		ret_scores[i] = rows[2 * i] / 10;
+	}
+	return 0;
+}
+
+TEST(predicts_row_for_row)
+{
+	static const struct drip_column columns[] = {
+		{.struct_size = sizeof(columns[0]), .type = DRIP_TYPE_FLOAT64, .name = "score"},
+		{.struct_size = sizeof(columns[0]), .type = DRIP_TYPE_BOOL, .name = "odd"}};
+	struct drip_schema *s = drip_test_schema("t", "a int32, b float64");
+	struct drip_batch *batch = drip_test_batch(s, "r|1|0\nr|5|0\nr|9|0\n"), *out = NULL;
+	struct drip_error err = DRIP_ERROR_INIT;
+	double limit = 10;
+	struct drip_scorer scorer = {
+		.score = score_first, .self = &limit, .threshold = 0.5, .columns = columns};
+	struct drip_features *f;
+	const double *scores;
+
+	CHECK_EQ_INT(drip_features_predict(&scorer, batch, &out, &err), -EINVAL);
+	CHECK_EQ_STR(err.code, "model.not_loaded");
+	REQUIRE_OK(drip_features_create(s, &f, &err), &err);
+	scorer.features = f;
+	REQUIRE_OK(drip_features_predict(&scorer, batch, &out, &err), &err);
+	CHECK_EQ_INT(out->rows, 3);
+	CHECK_EQ_STR(drip_schema_column(out->schema, 1)->name, "odd");
+	scores = out->array.children[0]->buffers[1];
+	CHECK_EQ_F64(scores[0], 0.1);
+	CHECK_EQ_F64(scores[2], 0.9);
+	CHECK_EQ_INT(*(const uint8_t *)out->array.children[1]->buffers[1] & 7, 6);
+	drip_batch_unref(out);
+	limit = 9;
+	CHECK_EQ_INT(drip_features_predict(&scorer, batch, &out, &err), -ERANGE);
+	CHECK_EQ_STR(err.code, "test.limit");
+	drip_batch_unref(batch);
+	drip_features_destroy(f);
+	drip_schema_unref(s);
+}
+
 TEST_MAIN()

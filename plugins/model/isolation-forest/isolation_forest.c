@@ -12,9 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KIND       "isolation-forest 1"
-#define ROWS_MIN   16
-#define BATCH_ROWS 1024 /* converted at one time */
+#define KIND     "isolation-forest 1"
+#define ROWS_MIN 16
 
 struct iforest_config {
 	int64_t trees, subsample, seed;
@@ -81,17 +80,6 @@ static int iforest_negotiate(struct drip_ctx *ctx, const void *config,
 				       ret, err);
 }
 
-static int make_schema(struct drip_schema **ret, struct drip_error *err)
-{
-	struct drip_schema_builder b;
-
-	drip_schema_builder_init(&b, "", "predictions");
-	for (size_t i = 0; i < DRIP_COUNT(prediction_columns); i++) {
-		drip_schema_builder_add(&b, &prediction_columns[i]);
-	}
-	return drip_schema_builder_build(&b, ret, err);
-}
-
 /* ---- fit ---- */
 
 /* A category counts by how rare it is: the logarithm of its share of the rows. What training never
@@ -130,19 +118,11 @@ static int write_artifact(const struct drip_features *features, const struct for
 			  void **ret_artifact, size_t *ret_size, struct drip_error *err)
 {
 	struct drip_text t = {0};
-	int rc;
 
 	drip_artifact_begin(&t, KIND);
 	drip_artifact_put_features(&t, features);
 	forest_write(forest, &t);
-	rc = drip_artifact_end(&t, err);
-	if (rc < 0) {
-		drip_text_finish(&t);
-		return rc;
-	}
-	*ret_artifact = t.data;
-	*ret_size = t.size;
-	return 0;
+	return drip_artifact_give(&t, ret_artifact, ret_size, err);
 }
 
 static int grow(struct iforest *m, const struct drip_features *features,
@@ -233,69 +213,13 @@ static int iforest_load(void *self, const void *artifact, size_t size, struct dr
 	return 0;
 }
 
-static int predict_rows(const struct iforest *m, const struct drip_batch *batch, double *rows,
-			struct drip_builder *b, struct drip_error *err)
-{
-	double scores[BATCH_ROWS];
-
-	for (int64_t start = 0; start < batch->rows; start += BATCH_ROWS) {
-		int64_t count = batch->rows - start < BATCH_ROWS ? batch->rows - start : BATCH_ROWS;
-		int rc = drip_features_rows(m->features, batch, start, count, rows, err);
-
-		if (rc < 0) {
-			return rc;
-		}
-		forest_score(&m->forest, rows, (size_t)count, scores);
-		for (int64_t i = 0; i < count; i++) {
-			drip_append_f64(&b->columns[0], scores[i]);
-			drip_append_bool(&b->columns[1], scores[i] >= m->forest.threshold);
-			drip_builder_row(b, DRIP_OP_READ);
-		}
-	}
-	return 0;
-}
-
-static int not_loaded(struct drip_error *err)
-{
-	return drip_error_set(err, -EINVAL, "model.not_loaded", "no artifact is loaded");
-}
-
-static int iforest_predict(void *self, const struct drip_batch *features,
-			   struct drip_batch **ret_predictions, struct drip_error *err)
-{
-	const struct iforest *m = self;
-	struct drip_schema *schema;
-	struct drip_builder b;
-	double *rows;
-	int rc;
-
-	if (m->features == NULL) {
-		return not_loaded(err);
-	}
-	rows = malloc(BATCH_ROWS * drip_features_count(m->features) * sizeof(*rows));
-	if (rows == NULL) {
-		return drip_error_nomem(err, BATCH_ROWS * sizeof(*rows));
-	}
-	rc = make_schema(&schema, err);
-	if (rc == 0) {
-		rc = drip_builder_init(&b, schema, err);
-		drip_schema_unref(schema);
-		if (rc == 0) {
-			rc = predict_rows(m, features, rows, &b, err);
-			rc = rc == 0 ? drip_builder_build(&b, ret_predictions, err) : rc;
-			drip_builder_finish(&b);
-		}
-	}
-	free(rows);
-	return rc;
-}
-
 static int iforest_describe(void *self, char **ret_json, struct drip_error *err)
 {
 	const struct iforest *m = self;
+	int rc = drip_features_loaded(m->features, err);
 
-	if (m->features == NULL) {
-		return not_loaded(err);
+	if (rc < 0) {
+		return rc;
 	}
 	if (asprintf(ret_json,
 		     "{\"model\":\"isolation-forest\",\"trees\":%u,\"subsample\":%u,\"depth\":%u,"
@@ -331,6 +255,19 @@ static int rows_score(const void *self, const double *rows, size_t count, double
 
 	forest_score(&m->forest, rows, count, ret_scores);
 	return 0;
+}
+
+static int iforest_predict(void *self, const struct drip_batch *features,
+			   struct drip_batch **ret_predictions, struct drip_error *err)
+{
+	const struct iforest *m = self;
+	const struct drip_scorer scorer = {.features = m->features,
+					   .score = rows_score,
+					   .self = m,
+					   .threshold = m->forest.threshold,
+					   .columns = prediction_columns};
+
+	return drip_features_predict(&scorer, features, ret_predictions, err);
 }
 
 static int rows_explain(const void *self, const double *row, double *ret_contributions,

@@ -35,12 +35,13 @@ static int failed(const char *what, struct drip_error *err)
 static int make_matrix(const struct boost_data *d, DMatrixHandle *ret, struct drip_error *err)
 {
 	size_t cells = d->count * d->features;
-	float *values = malloc((cells + d->count + 1) * sizeof(*values)), *labels = values + cells;
+	float *values = malloc((cells + d->count + 1) * sizeof(*values)), *labels;
 	int rc = 0;
 
 	if (values == NULL) {
 		return drip_error_nomem(err, cells * sizeof(*values));
 	}
+	labels = values + cells;
 	for (size_t i = 0; i < cells; i++) {
 		values[i] = (float)d->rows[i];
 	}

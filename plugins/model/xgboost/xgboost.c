@@ -12,9 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KIND       "xgboost 1"
-#define ROWS_MIN   50
-#define BATCH_ROWS 1024 /* converted at one time */
+#define KIND     "xgboost 1"
+#define ROWS_MIN 50
 
 struct xgboost_config {
 	int64_t rounds, early_stopping, depth, seed;
@@ -155,12 +154,13 @@ static int rate_categories(struct drip_features *f, struct drip_frame *frame, si
 			   uint32_t feature, struct drip_error *err)
 {
 	uint32_t count = drip_features_categories(f, feature), width = drip_features_count(f);
-	double *rates = calloc(2 * (size_t)count + 1, sizeof(*rates)), *rows = rates + count;
+	double *rates = calloc(2 * (size_t)count + 1, sizeof(*rates)), *rows;
 	double all = (double)count_positives(frame->labels, train) / (double)train;
 
 	if (rates == NULL) {
 		return drip_error_nomem(err, count * sizeof(*rates));
 	}
+	rows = rates + count;
 	for (size_t i = 0; i < train; i++) {
 		double id = frame->rows[i * width + feature];
 
@@ -241,7 +241,6 @@ static int write_artifact(const struct xgboost *m, const struct drip_features *f
 			  void **ret_artifact, size_t *ret_size, struct drip_error *err)
 {
 	struct drip_text t = {0};
-	int rc;
 
 	drip_artifact_begin(&t, KIND);
 	drip_artifact_put_features(&t, features);
@@ -250,14 +249,7 @@ static int write_artifact(const struct xgboost *m, const struct drip_features *f
 	drip_artifact_put_u32(&t, (uint32_t)trees->rounds);
 	drip_artifact_put_u32(&t, (uint32_t)trees->size);
 	drip_text_put(&t, trees->model, trees->size);
-	rc = drip_artifact_end(&t, err);
-	if (rc < 0) {
-		drip_text_finish(&t);
-		return rc;
-	}
-	*ret_artifact = t.data;
-	*ret_size = t.size;
-	return 0;
+	return drip_artifact_give(&t, ret_artifact, ret_size, err);
 }
 
 static int fit_frame(struct xgboost *m, struct drip_features *features, struct drip_frame *f,
@@ -380,85 +372,6 @@ static int xgboost_load(void *self, const void *artifact, size_t size, struct dr
 	return rc;
 }
 
-static int score(const struct xgboost *m, const double *rows, size_t count, double *ret,
-		 struct drip_error *err)
-{
-	int rc = boost_predict(m->boost, rows, count, ret, err);
-
-	for (size_t i = 0; i < count && rc == 0; i++) {
-		ret[i] = calibration_apply(&m->calibration, ret[i]);
-	}
-	return rc;
-}
-
-static int predict_rows(const struct xgboost *m, const struct drip_batch *batch, double *rows,
-			struct drip_builder *b, struct drip_error *err)
-{
-	double scores[BATCH_ROWS];
-
-	for (int64_t start = 0; start < batch->rows; start += BATCH_ROWS) {
-		int64_t count = batch->rows - start < BATCH_ROWS ? batch->rows - start : BATCH_ROWS;
-		int rc = drip_features_rows(m->features, batch, start, count, rows, err);
-
-		rc = rc == 0 ? score(m, rows, (size_t)count, scores, err) : rc;
-		for (int64_t i = 0; i < count && rc == 0; i++) {
-			drip_append_f64(&b->columns[0], scores[i]);
-			drip_append_bool(&b->columns[1], scores[i] >= m->threshold);
-			drip_builder_row(b, DRIP_OP_READ);
-		}
-		if (rc < 0) {
-			return rc;
-		}
-	}
-	return 0;
-}
-
-static int not_loaded(struct drip_error *err)
-{
-	return drip_error_set(err, -EINVAL, "model.not_loaded", "no artifact is loaded");
-}
-
-static int make_schema(struct drip_schema **ret, struct drip_error *err)
-{
-	struct drip_schema_builder b;
-
-	drip_schema_builder_init(&b, "", "predictions");
-	for (size_t i = 0; i < DRIP_COUNT(prediction_columns); i++) {
-		drip_schema_builder_add(&b, &prediction_columns[i]);
-	}
-	return drip_schema_builder_build(&b, ret, err);
-}
-
-static int xgboost_predict(void *self, const struct drip_batch *features,
-			   struct drip_batch **ret_predictions, struct drip_error *err)
-{
-	const struct xgboost *m = self;
-	struct drip_schema *schema;
-	struct drip_builder b;
-	double *rows;
-	int rc;
-
-	if (m->features == NULL) {
-		return not_loaded(err);
-	}
-	rows = malloc(BATCH_ROWS * drip_features_count(m->features) * sizeof(*rows));
-	if (rows == NULL) {
-		return drip_error_nomem(err, BATCH_ROWS * sizeof(*rows));
-	}
-	rc = make_schema(&schema, err);
-	if (rc == 0) {
-		rc = drip_builder_init(&b, schema, err);
-		drip_schema_unref(schema);
-		if (rc == 0) {
-			rc = predict_rows(m, features, rows, &b, err);
-			rc = rc == 0 ? drip_builder_build(&b, ret_predictions, err) : rc;
-			drip_builder_finish(&b);
-		}
-	}
-	free(rows);
-	return rc;
-}
-
 static int xgboost_describe(void *self, char **ret_json, struct drip_error *err)
 {
 	static const char *const kinds[] = {"none", "platt", "isotonic"};
@@ -467,10 +380,10 @@ static int xgboost_describe(void *self, char **ret_json, struct drip_error *err)
 	struct drip_text t = {0};
 	char text[160];
 	uint32_t count;
-	int rc;
+	int rc = drip_features_loaded(m->features, err);
 
-	if (m->features == NULL) {
-		return not_loaded(err);
+	if (rc < 0) {
+		return rc;
 	}
 	list = drip_features_list(m->features, &count);
 	snprintf(text, sizeof(text),
@@ -514,7 +427,26 @@ static double rows_encode(const void *self, uint32_t feature, const char *text, 
 static int rows_score(const void *self, const double *rows, size_t count, double *ret_scores,
 		      struct drip_error *err)
 {
-	return score(self, rows, count, ret_scores, err);
+	const struct xgboost *m = self;
+	int rc = boost_predict(m->boost, rows, count, ret_scores, err);
+
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		ret_scores[i] = calibration_apply(&m->calibration, ret_scores[i]);
+	}
+	return rc;
+}
+
+static int xgboost_predict(void *self, const struct drip_batch *features,
+			   struct drip_batch **ret_predictions, struct drip_error *err)
+{
+	const struct xgboost *m = self;
+	const struct drip_scorer scorer = {.features = m->features,
+					   .score = rows_score,
+					   .self = m,
+					   .threshold = m->threshold,
+					   .columns = prediction_columns};
+
+	return drip_features_predict(&scorer, features, ret_predictions, err);
 }
 
 static int rows_explain(const void *self, const double *row, double *ret_contributions,

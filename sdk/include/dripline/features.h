@@ -79,6 +79,26 @@ int drip_features_check(const struct drip_features *f, const struct drip_schema 
 int drip_features_rows(const struct drip_features *f, const struct drip_batch *batch, int64_t start,
 		       int64_t count, double *ret_rows, struct drip_error *err) DRIP_MUST_CHECK;
 
+/* How a model scores rows of doubles. */
+struct drip_scorer {
+	const struct drip_features *features; /* NULL: no artifact is loaded */
+	/* As that of drip_model_rows. */
+	int (*score)(const void *self, const double *rows, size_t count, double *ret_scores,
+		     struct drip_error *err);
+	const void *self;
+	double threshold; /* a score of this or more is a positive */
+	/* Two columns of predictions: the score, a float64, and whether it is a positive, a bool.
+	 */
+	const struct drip_column *columns;
+};
+
+/* What a model's predict does: (gives) the predictions of all rows of `batch`. Checks as above. */
+int drip_features_predict(const struct drip_scorer *s, const struct drip_batch *batch,
+			  struct drip_batch **ret_predictions,
+			  struct drip_error *err) DRIP_MUST_CHECK;
+/* 0, or -EINVAL with model.not_loaded where `f` is NULL. */
+int drip_features_loaded(const struct drip_features *f, struct drip_error *err) DRIP_MUST_CHECK;
+
 /* ---- artifacts ---- */
 
 /*
@@ -91,6 +111,10 @@ void drip_artifact_put_f64(struct drip_text *t, double value);
 void drip_artifact_put_features(struct drip_text *t, const struct drip_features *f);
 /* Sets size and checksum; the text is the artifact then. */
 int drip_artifact_end(struct drip_text *t, struct drip_error *err) DRIP_MUST_CHECK;
+/* The same, as the last thing that fit does: (gives) the artifact, malloc'd. Takes what `t` holds,
+ * on failure too. */
+int drip_artifact_give(struct drip_text *t, void **ret_artifact, size_t *ret_size,
+		       struct drip_error *err) DRIP_MUST_CHECK;
 
 /* Reading. Reads beyond the end give 0 and stick in `bad`. */
 struct drip_artifact_reader {

@@ -4,8 +4,10 @@
  * connection_get with the model's name. The engine keeps the versions in the registry; whoever
  * scores acquires the version in production, uses it as long as it likes, and releases it: a
  * promotion in between changes nothing for it. Versions are immutable. Every function may be called
- * from any thread, and many may run at once; acquire, release, info, encode, score and explain take
- * no lock and allocate nothing.
+ * from any thread, and many may run at once. While there is a version in production, acquire,
+ * release, info and encode take no lock and allocate nothing; what score and explain cost is the
+ * algorithm's own: the isolation forest neither locks nor allocates, libxgboost allocates a little
+ * for each call and explains one row at a time.
  *
  *	const struct drip_model *model;
  *	struct drip_model_version *v;

@@ -281,8 +281,8 @@ struct drip_feed_ops {
 
 /*
  * What a model whose rows are plain doubles offers beside its ops, so that a row is scored without
- * a batch. All are called only on an instance that has loaded an artifact, and allocate nothing.
- * Thread: any, many at once.
+ * a batch. All are called only on an instance that has loaded an artifact. Features and encode take
+ * no lock and allocate nothing; score and explain should not either. Thread: any, many at once.
  */
 struct drip_model_rows {
 	uint32_t struct_size;
