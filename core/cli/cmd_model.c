@@ -142,12 +142,16 @@ static int show(struct request *r, bool one)
 static int write_file(const char *path, const void *data, size_t size, struct drip_error *err)
 {
 	drip_autofclose FILE *file = fopen(path, "wbx");
+	int rc = 0;
 
 	if (file == NULL || fwrite(data, 1, size, file) != size || fflush(file) != 0) {
-		return drip_error_set(err, -errno, "model.export", "could not write \"%s\": %s",
-				      path, strerror(errno));
+		rc = drip_error_set(err, -errno, "model.export", "could not write \"%s\": %s", path,
+				    strerror(errno));
+		if (file != NULL) {
+			(void)unlink(path); /* made above: a part of an artifact is of no use */
+		}
 	}
-	return 0;
+	return rc;
 }
 
 /* Copies the artifact of a version, the one in Production where none is named. */

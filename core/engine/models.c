@@ -327,6 +327,7 @@ static int model_add(void *object, const struct drip_model_version *v,
 	const struct drip_declared *d = u->handle->source.declared;
 	const struct drip_durable *durable = u->handle->source.engine->options.durable;
 	drip_autostr features = DRIP_STR_INIT;
+	struct drip_error why = DRIP_ERROR_INIT;
 	char actor[128];
 	struct drip_model_record record = {.name = d->name,
 					   .description = d->model->declaration.description,
@@ -349,8 +350,11 @@ static int model_add(void *object, const struct drip_model_version *v,
 	features_json(v, &features);
 	record.features_json = drip_str_text(&features);
 	rc = durable->model_add(durable->self, &record, ret, err);
-	if (rc == 0 && ret->promoted) {
-		rc = drip_engine_refresh_model(u->handle->source.engine, d->name, err);
+	if (rc == 0 && ret->promoted &&
+	    drip_engine_refresh_model(u->handle->source.engine, d->name, &why) < 0) {
+		/* It is registered, and must not be again. */
+		drip_logger_event(DRIP_LOG_ERROR, "", d->name, &why,
+				  "the version in Production cannot be used");
 	}
 	return rc;
 }

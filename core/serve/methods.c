@@ -29,10 +29,13 @@ int drip_call_string(const struct drip_call *call, const char *name, const char 
 	return 0;
 }
 
-static void put_time(struct drip_json *j, const char *key, int64_t wall_us)
+void drip_call_put_time(struct drip_json *j, const char *key, int64_t wall_us)
 {
 	char text[DRIP_CLOCK_TEXT_MAX];
 
+	if (wall_us == 0) {
+		return;
+	}
 	drip_clock_format(wall_us, text, sizeof(text));
 	drip_json_put_string(j, key, text);
 }
@@ -127,8 +130,8 @@ static int method_status(struct drip_call *call, struct drip_error *err)
 	drip_json_begin_object(j);
 	drip_json_put_string(j, "version", DRIP_SDK_VERSION);
 	drip_json_put_int(j, "pid", getpid());
-	put_time(j, "started", call->app->started_wall_us);
-	put_time(j, "now", drip_clock_wall_us());
+	drip_call_put_time(j, "started", call->app->started_wall_us);
+	drip_call_put_time(j, "now", drip_clock_wall_us());
 	drip_json_put_double(j, "uptime_seconds",
 			     (double)(drip_clock_now_ns() - call->app->started_ns) / 1e9);
 	drip_json_put_uint(j, "rss_bytes", drip_process_rss_bytes());
@@ -375,7 +378,7 @@ static int put_checkpoint(const struct drip_store_checkpoint *c, void *data)
 	drip_json_put_string(j, "partition", c->partition);
 	drip_json_put_string(j, "position", c->text);
 	drip_json_put_uint(j, "epoch", c->epoch);
-	put_time(j, "committed", c->committed_us);
+	drip_call_put_time(j, "committed", c->committed_us);
 	drip_json_end_object(j);
 	return 0;
 }
@@ -444,9 +447,9 @@ static int put_run(const struct drip_store_run *r, void *data)
 	drip_json_put_string(j, "id", r->id);
 	drip_json_put_string(j, "pipeline", r->pipeline);
 	drip_json_put_string(j, "state", (unsigned)r->state < 5 ? names[r->state] : "");
-	put_time(j, "begun", r->begun_us);
+	drip_call_put_time(j, "begun", r->begun_us);
 	if (r->ended_us != 0) {
-		put_time(j, "ended", r->ended_us);
+		drip_call_put_time(j, "ended", r->ended_us);
 	}
 	if (r->code[0] != '\0') {
 		drip_json_put_string(j, "code", r->code);

@@ -49,6 +49,8 @@ typedef int drip_method(struct drip_call *call, struct drip_error *err);
 /* (borrowed) A string argument; method.missing_argument where it is not there. */
 int drip_call_string(const struct drip_call *call, const char *name, const char **ret,
 		     struct drip_error *err) DRIP_MUST_CHECK;
+/* A time as text; nothing where it is 0. */
+void drip_call_put_time(struct drip_json *j, const char *key, int64_t wall_us);
 
 drip_method drip_method_catalog, drip_method_access, drip_method_audit_append,
 	drip_method_key_create, drip_method_key_revoke; /* access.c */

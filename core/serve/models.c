@@ -4,7 +4,6 @@
 #include "serve/methods.h"
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "store/models.h"
 
 #include <errno.h>
@@ -13,17 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-
-static void put_time(struct drip_json *j, const char *key, int64_t us)
-{
-	char text[DRIP_CLOCK_TEXT_MAX];
-
-	if (us == 0) {
-		return;
-	}
-	drip_clock_format(us, text, sizeof(text));
-	drip_json_put_string(j, key, text);
-}
 
 /* JSON that the registry holds; what is none is left out. */
 static void put_json(struct drip_json *j, const char *key, const char *text)
@@ -46,7 +34,7 @@ static int put_transition(const struct drip_store_transition *t, void *data)
 	drip_json_put_string(j, "from", t->from);
 	drip_json_put_string(j, "to", t->to);
 	drip_json_put_string(j, "requested_by", t->requested_by);
-	put_time(j, "requested", t->requested_us);
+	drip_call_put_time(j, "requested", t->requested_us);
 	drip_json_put_string(j, "state",
 			     t->decided_us == 0 ? "pending"
 			     : t->approved      ? "done"
@@ -54,7 +42,7 @@ static int put_transition(const struct drip_store_transition *t, void *data)
 	if (t->decided_by[0] != '\0') {
 		drip_json_put_string(j, "decided_by", t->decided_by);
 	}
-	put_time(j, "decided", t->decided_us);
+	drip_call_put_time(j, "decided", t->decided_us);
 	drip_json_put_string(j, "comment", t->comment);
 	if (t->decision[0] != '\0') {
 		drip_json_put_string(j, "decision", t->decision);
@@ -85,9 +73,9 @@ static int put_version(const struct drip_store_version *v, void *data)
 	drip_json_put_int(j, "version", v->version);
 	drip_json_put_string(j, "stage", v->stage);
 	drip_json_put_string(j, "component", v->component);
-	put_time(j, "created", v->created_us);
+	drip_call_put_time(j, "created", v->created_us);
 	drip_json_put_string(j, "created_by", v->created_by);
-	put_time(j, "deleted", v->deleted_us);
+	drip_call_put_time(j, "deleted", v->deleted_us);
 	drip_json_put_string(j, "artifact", v->artifact_path);
 	drip_json_put_int(j, "artifact_bytes", v->artifact_size);
 	drip_json_put_string(j, "sha256", v->checksum);
@@ -114,7 +102,7 @@ static int put_model(const struct drip_store_model *m, void *data)
 	drip_json_begin_object(j);
 	drip_json_put_string(j, "name", m->name);
 	drip_json_put_string(j, "description", m->description);
-	put_time(j, "created", m->created_us);
+	drip_call_put_time(j, "created", m->created_us);
 	drip_json_put_bool(j, "approval", m->approval);
 	drip_json_put_double(j, "tolerance", m->tolerance);
 	drip_json_put_int(j, "versions", m->versions);

@@ -64,6 +64,8 @@ int drip_store_run(sqlite3 *db, struct drip_error *err, const char *sql, const c
 int drip_store_step(sqlite3_stmt *stmt, struct drip_error *err) DRIP_MUST_CHECK;
 /* Text of a column, "" where NULL; (borrowed) until the next step. */
 const char *drip_store_text(sqlite3_stmt *stmt, int column);
+/* Number of a column, NAN where NULL. */
+double drip_store_number(sqlite3_stmt *stmt, int column);
 
 /* In the writer's transaction. */
 struct drip_store_audit_wait;

@@ -87,7 +87,8 @@ static int write_all(int fd, const void *data, size_t size)
 	return fsync(fd);
 }
 
-static int sync_folder(const char *path)
+/* The entry of `path` in its folder. */
+static int sync_entry(const char *path)
 {
 	char folder[PATH_MAX];
 	drip_autoclose int fd = -1;
@@ -97,20 +98,27 @@ static int sync_folder(const char *path)
 	return fd < 0 ? -1 : fsync(fd);
 }
 
+/* A folder that is made is synced into its own, so that no row outlives what it names. */
+static int make_folder(const struct drip_store *store, const char *relative, struct drip_error *err)
+{
+	char path[PATH_MAX];
+	int rc;
+
+	full_path(store, relative, path, sizeof(path));
+	rc = mkdir(path, 0700);
+	if (rc < 0 && errno == EEXIST) {
+		return 0;
+	}
+	return rc < 0 || sync_entry(path) < 0 ? file_failed("make the folder of", path, err) : 0;
+}
+
 static int make_folders(const struct drip_store *store, const char *model, struct drip_error *err)
 {
-	char relative[NAME_MAX], path[PATH_MAX];
+	char relative[NAME_MAX];
+	int rc = make_folder(store, "models", err);
 
-	full_path(store, "models", path, sizeof(path));
-	if (mkdir(path, 0700) < 0 && errno != EEXIST) {
-		return file_failed("make the folder of", path, err);
-	}
 	snprintf(relative, sizeof(relative), "models/%s", model);
-	full_path(store, relative, path, sizeof(path));
-	if (mkdir(path, 0700) < 0 && errno != EEXIST) {
-		return file_failed("make the folder of", path, err);
-	}
-	return 0;
+	return rc == 0 ? make_folder(store, relative, err) : rc;
 }
 
 static int write_artifact(const struct drip_store *store, const struct drip_model_record *r,
@@ -128,7 +136,7 @@ static int write_artifact(const struct drip_store *store, const struct drip_mode
 	errno = 0;
 	fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0 || write_all(fd, r->artifact, r->size) < 0 || rename(part, path) < 0 ||
-	    sync_folder(path) < 0) {
+	    sync_entry(path) < 0) {
 		rc = file_failed("write", path, err);
 		unlink(part);
 	}
@@ -443,13 +451,6 @@ int drip_store_visit_models(struct drip_store *store, const char *model,
 	return rc;
 }
 
-static double number_of(sqlite3_stmt *stmt, int column)
-{
-	return sqlite3_column_type(stmt, column) == SQLITE_NULL
-		       ? (double)NAN
-		       : sqlite3_column_double(stmt, column);
-}
-
 static void fill_version(sqlite3_stmt *stmt, struct drip_store_version *v)
 {
 	*v = (struct drip_store_version){.model = drip_store_text(stmt, 0),
@@ -466,9 +467,9 @@ static void fill_version(sqlite3_stmt *stmt, struct drip_store_version *v)
 					 .metrics_json = drip_store_text(stmt, 12),
 					 .training_json = drip_store_text(stmt, 13),
 					 .measure = drip_store_text(stmt, 14),
-					 .quality = number_of(stmt, 15),
+					 .quality = drip_store_number(stmt, 15),
 					 .compared_version = sqlite3_column_int64(stmt, 16),
-					 .compared_quality = number_of(stmt, 17)};
+					 .compared_quality = drip_store_number(stmt, 17)};
 	hash_text(stmt, 8, v->checksum);
 }
 

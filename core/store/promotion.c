@@ -24,13 +24,6 @@ struct standing {
 	int64_t compared_version, production;        /* 0: none */
 };
 
-static double number_of(sqlite3_stmt *stmt, int column)
-{
-	return sqlite3_column_type(stmt, column) == SQLITE_NULL
-		       ? (double)NAN
-		       : sqlite3_column_double(stmt, column);
-}
-
 static int read_standing(sqlite3 *db, const char *model, int64_t version, struct standing *ret,
 			 struct drip_error *err)
 {
@@ -54,9 +47,9 @@ static int read_standing(sqlite3 *db, const char *model, int64_t version, struct
 		snprintf(ret->stage, sizeof(ret->stage), "%s", drip_store_text(stmt, 0));
 		ret->approval = sqlite3_column_int(stmt, 1) != 0;
 		ret->tolerance = sqlite3_column_double(stmt, 2);
-		ret->quality = number_of(stmt, 3);
+		ret->quality = drip_store_number(stmt, 3);
 		ret->compared_version = sqlite3_column_int64(stmt, 4);
-		ret->compared_quality = number_of(stmt, 5);
+		ret->compared_quality = drip_store_number(stmt, 5);
 		ret->production = sqlite3_column_int64(stmt, 6);
 		ret->was_in_production = sqlite3_column_int(stmt, 7) != 0;
 	}
