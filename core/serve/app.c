@@ -68,13 +68,21 @@ void drip_app_job_unref(struct drip_app *app, struct drip_app_job *job)
 void drip_app_job_finish(struct drip_app *app, struct drip_app_job *job,
 			 const struct drip_error *error)
 {
+	bool undo;
+
 	pthread_mutex_lock(&app->jobs_lock);
 	job->done = true;
 	job->rc = error != NULL ? error->rc : 0;
 	if (error != NULL) {
 		job->error = *error;
 	}
+	undo = job->left && error == NULL && job->undo != NULL;
 	pthread_cond_broadcast(&app->jobs_done);
+	pthread_mutex_unlock(&app->jobs_lock);
+	if (undo) {
+		job->undo(app, job);
+	}
+	pthread_mutex_lock(&app->jobs_lock);
 	unref_locked(job);
 	pthread_mutex_unlock(&app->jobs_lock);
 }
@@ -155,6 +163,7 @@ static int wait_for_job(struct drip_app *app, struct drip_app_job *job, int64_t 
 	while (!job->done && !app->closing && rc == 0) {
 		rc = pthread_cond_timedwait(&app->jobs_done, &app->jobs_lock, &deadline);
 	}
+	job->left = !job->done;
 	return job->done ? 0 : app->closing ? -ESHUTDOWN : -ETIMEDOUT;
 }
 

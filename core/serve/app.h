@@ -42,7 +42,10 @@ struct drip_app_job {
 	int refs; /* the waiting caller and the queue or the callback; under app->jobs_lock */
 	int (*run)(struct drip_app *app, struct drip_app_job *job, struct drip_error *err);
 	bool asynchronous; /* run only begins it; drip_app_job_finish ends it */
-	bool done;
+	/* Takes back what `run` did, on the loop thread, where the caller had left by then, as it
+	 * does after its time; may be NULL: then it stays done. */
+	void (*undo)(struct drip_app *app, struct drip_app_job *job);
+	bool done, left; /* under app->jobs_lock */
 	int rc;
 	struct drip_error error;
 	const char
@@ -94,7 +97,8 @@ void drip_app_stop(struct drip_app *app);
 void drip_app_close(struct drip_app *app); /* NULL is accepted */
 
 /* Runs `job` (one reference is the caller's) on the loop thread and waits for its end.
- * -ETIMEDOUT with control.timeout after `timeout_ms`; it may still happen later. Thread: any. */
+ * -ETIMEDOUT with control.timeout after `timeout_ms`; it may still happen later, and is then
+ * undone where it can be. Thread: any. */
 int drip_app_call(struct drip_app *app, struct drip_app_job *job, int64_t timeout_ms,
 		  struct drip_error *err) DRIP_MUST_CHECK;
 /* (gives) NULL without memory. Thread: any. */

@@ -223,11 +223,11 @@ static void record(struct drip_call *call, const char *action, const char *pipel
 	}
 }
 
-/* Runs `run` with the pipeline's name on the loop thread. */
-static int run_on_pipeline(struct drip_call *call, const char *pipeline,
-			   int (*run)(struct drip_app *, struct drip_app_job *,
-				      struct drip_error *),
-			   struct drip_error *err)
+/* Runs `run` with the pipeline's name on the loop thread; `undo`: see struct drip_app_job. */
+static int
+run_on_pipeline(struct drip_call *call, const char *pipeline,
+		int (*run)(struct drip_app *, struct drip_app_job *, struct drip_error *),
+		void (*undo)(struct drip_app *, struct drip_app_job *), struct drip_error *err)
 {
 	struct drip_app_job *job = drip_app_job_new();
 	int rc;
@@ -237,6 +237,7 @@ static int run_on_pipeline(struct drip_call *call, const char *pipeline,
 	}
 	snprintf(job->name, sizeof(job->name), "%s", pipeline);
 	job->run = run;
+	job->undo = undo;
 	rc = drip_app_call(call->app, job, DRIP_METHOD_TIMEOUT_MS, err);
 	drip_app_job_unref(call->app, job);
 	return rc;
@@ -249,7 +250,7 @@ static int on_pipeline(struct drip_call *call, const char *action,
 	const char *pipeline;
 	int rc = drip_call_string(call, "pipeline", &pipeline, err);
 
-	rc = rc == 0 ? run_on_pipeline(call, pipeline, run, err) : rc;
+	rc = rc == 0 ? run_on_pipeline(call, pipeline, run, NULL, err) : rc;
 	if (rc < 0) {
 		return rc;
 	}
@@ -406,6 +407,12 @@ static int do_hold(struct drip_app *app, struct drip_app_job *job, struct drip_e
 	return drip_engine_hold(app->engine, job->name, err);
 }
 
+/* Only of a hold that came to be: another request's stays. */
+static void undo_hold(struct drip_app *app, struct drip_app_job *job)
+{
+	drip_engine_release(app->engine, job->name);
+}
+
 static int do_release(struct drip_app *app, struct drip_app_job *job, struct drip_error *err)
 {
 	(void)err;
@@ -419,16 +426,13 @@ static int method_checkpoint_reset(struct drip_call *call, struct drip_error *er
 	const char *pipeline;
 	int rc = drip_call_string(call, "pipeline", &pipeline, err);
 
-	rc = rc == 0 ? run_on_pipeline(call, pipeline, do_hold, err) : rc;
+	rc = rc == 0 ? run_on_pipeline(call, pipeline, do_hold, undo_hold, err) : rc;
 	if (rc < 0) {
-		if (rc == -ETIMEDOUT) { /* it may still come to be held */
-			(void)!run_on_pipeline(call, pipeline, do_release, &ignored);
-		}
 		return rc;
 	}
 	rc = drip_store_reset_checkpoint(call->app->store, pipeline, call->actor, err);
 	/* Fails only where the program is about to end, and with it the pipeline. */
-	(void)!run_on_pipeline(call, pipeline, do_release, &ignored);
+	(void)!run_on_pipeline(call, pipeline, do_release, NULL, &ignored);
 	if (rc == 0) {
 		drip_json_begin_object(&call->json);
 		drip_json_put_string(&call->json, "pipeline", pipeline);

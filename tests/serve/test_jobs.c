@@ -65,6 +65,56 @@ TEST(calls_end_where_the_loop_does_not_answer)
 	finish_app(&app);
 }
 
+static int undone;
+
+static void count_undone(struct drip_app *app, struct drip_app_job *job)
+{
+	undone++;
+}
+
+/* (gives) a job whose caller has left; the queue's reference is the test's as well. */
+static struct drip_app_job *late_job(struct drip_app *app)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_app_job *job = drip_app_job_new();
+
+	REQUIRE(job != NULL);
+	job->run = never;
+	job->undo = count_undone;
+	CHECK_EQ_INT(drip_app_call(app, job, 1, &err), -ETIMEDOUT);
+	app->jobs = NULL;
+	app->jobs_tail = &app->jobs;
+	return job;
+}
+
+/* A hold that comes after its caller's time is let go; one that was refused then is not, since
+ * what would be let go is another caller's. */
+TEST(what_comes_too_late_is_undone)
+{
+	struct drip_error refused = DRIP_ERROR_INIT;
+	static struct drip_app app;
+	struct drip_app_job *job;
+
+	init_app(&app);
+	job = late_job(&app);
+	drip_app_job_finish(&app, job, NULL);
+	CHECK_EQ_INT(undone, 1);
+	drip_app_job_unref(&app, job);
+	job = late_job(&app);
+	refused.rc = -EBUSY;
+	drip_app_job_finish(&app, job, &refused);
+	CHECK_EQ_INT(undone, 1);
+	drip_app_job_unref(&app, job);
+	job = drip_app_job_new();
+	REQUIRE(job != NULL);
+	job->undo = count_undone;
+	job->refs++;
+	drip_app_job_finish(&app, job, NULL); /* while its caller waits */
+	CHECK_EQ_INT(undone, 1);
+	drip_app_job_unref(&app, job);
+	finish_app(&app);
+}
+
 TEST(reloads_are_refused)
 {
 	struct drip_error err = DRIP_ERROR_INIT;
