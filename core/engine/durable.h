@@ -42,6 +42,7 @@ struct drip_lineage_record {
 	const char *output_namespace, *output_dataset, *output_column;
 	enum drip_lineage_kind kind;
 	enum drip_class classification; /* of the output column */
+	bool one_input; /* what other inputs give to the dataset is another call's, and stays */
 };
 
 /* A version of a model, to be registered. Texts may be NULL for none. */
@@ -96,7 +97,8 @@ struct drip_durable {
 	int (*schema_put)(void *self, const char *pipeline, const char *stage,
 			  const struct drip_schema *schema, const struct drip_position *position,
 			  struct drip_error *err);
-	/* Replaces the records of the pipeline's stage and output dataset. */
+	/* Replaces the records of the pipeline's stage and output dataset, or with `one_input`
+	 * those of this input dataset among them. */
 	int (*lineage_put)(void *self, const struct drip_lineage_record *records, size_t count,
 			   struct drip_error *err);
 	/* Durable when it returns. Same pipeline, stage, position, row: recorded once, so that a

@@ -125,6 +125,7 @@ static int store(struct drip_instance *sink, const struct drip_negotiation *n,
 			.output_column = out->name,
 			.kind = t->items[i].kind,
 			.classification = out->classification,
+			.one_input = true, /* shards of one table */
 		};
 	}
 	rc = t->count != 0 ? d->lineage_put(d->self, records, t->count, err) : 0;

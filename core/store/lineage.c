@@ -14,16 +14,20 @@ static bool same_target(const struct drip_lineage_record *a, const struct drip_l
 {
 	return strcmp(a->pipeline, b->pipeline) == 0 && strcmp(a->stage, b->stage) == 0 &&
 	       strcmp(a->output_namespace, b->output_namespace) == 0 &&
-	       strcmp(a->output_dataset, b->output_dataset) == 0;
+	       strcmp(a->output_dataset, b->output_dataset) == 0 && a->one_input == b->one_input &&
+	       (!a->one_input || (strcmp(a->input_namespace, b->input_namespace) == 0 &&
+				  strcmp(a->input_dataset, b->input_dataset) == 0));
 }
 
 static int forget_target(sqlite3 *db, const struct drip_lineage_record *r, struct drip_error *err)
 {
 	return drip_store_run(db, err,
-			      "DELETE FROM lineage WHERE pipeline = ? AND stage = ? AND"
-			      " output_namespace = ? AND output_dataset = ?",
-			      "tttt", r->pipeline, r->stage, r->output_namespace,
-			      r->output_dataset);
+			      "DELETE FROM lineage WHERE pipeline = ?1 AND stage = ?2 AND"
+			      " output_namespace = ?3 AND output_dataset = ?4 AND (?5 IS NULL OR"
+			      " (input_namespace = ?5 AND input_dataset = ?6))",
+			      "tttttt", r->pipeline, r->stage, r->output_namespace,
+			      r->output_dataset, r->one_input ? r->input_namespace : NULL,
+			      r->input_dataset);
 }
 
 static const char *or_empty(const char *text)

@@ -307,18 +307,21 @@ static int host_lineage(struct drip_ctx *ctx, const struct drip_lineage_fact *fa
 			struct drip_error *err)
 {
 	struct drip_harness *h = harness_of(ctx);
+	char line[4 * DRIP_NAME_MAX];
+	int size;
 
 	(void)err;
 	pthread_mutex_lock(&h->lock);
 	for (size_t i = 0; i < count; i++) {
-		char line[4 * DRIP_NAME_MAX];
-		int size = snprintf(line, sizeof(line), "lineage %s.%s -> %s.%s kind %d class %s\n",
-				    facts[i].input_dataset, facts[i].input_column,
-				    facts[i].output_dataset, facts[i].output_column,
-				    (int)facts[i].kind, drip_class_name(facts[i].classification));
+		size = snprintf(line, sizeof(line), "lineage %s.%s -> %s.%s kind %d class %s\n",
+				facts[i].input_dataset, facts[i].input_column,
+				facts[i].output_dataset, facts[i].output_column, (int)facts[i].kind,
+				drip_class_name(facts[i].classification));
 
 		drip_text_put(&h->logs, line, (size_t)size);
 	}
+	size = snprintf(line, sizeof(line), "lineage recorded: %zu facts\n", count);
+	drip_text_put(&h->logs, line, (size_t)size);
 	pthread_mutex_unlock(&h->lock);
 	return 0;
 }

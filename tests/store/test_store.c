@@ -415,6 +415,34 @@ TEST(lineage_is_walked_both_ways)
 	drip_store_close(store);
 }
 
+/* Each shard's records come by themselves, whenever its rows do. */
+TEST(lineage_of_shards_is_put_together)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_store *store = open_store(temp_dir());
+	const struct drip_durable *d = drip_store_durable(store);
+	struct drip_lineage_record r[] = {edge("shop.t_1", "x", "dwh.t", "x"),
+					  edge("shop.t_2", "x", "dwh.t", "x"),
+					  edge("shop.t_1", "x", "dwh.t", "z")};
+	struct edges e = {0};
+	bool found = false;
+
+	for (size_t i = 0; i < DRIP_COUNT(r); i++) {
+		r[i].one_input = true;
+		CHECK_EQ_INT(d->lineage_put(d->self, &r[i], 1, &err), 0);
+	}
+	CHECK_EQ_INT(drip_store_visit_lineage(store, "dwh.t", NULL, count_edge, &e, &found, &err),
+		     0);
+	CHECK_EQ_INT(e.up, 2); /* t_2 gives x; t_1 gives z now */
+	r[2].one_input = false;
+	CHECK_EQ_INT(d->lineage_put(d->self, &r[2], 1, &err), 0);
+	e = (struct edges){0};
+	CHECK_EQ_INT(drip_store_visit_lineage(store, "dwh.t", NULL, count_edge, &e, &found, &err),
+		     0);
+	CHECK_EQ_INT(e.up, 1);
+	drip_store_close(store);
+}
+
 static int one_run(const struct drip_store_run *r, void *data)
 {
 	CHECK_EQ_INT(r->state, DRIP_RUN_FAILED);

@@ -536,76 +536,115 @@ int job_check_steps(struct drip_ctx *ctx, const struct job_config *config,
 
 /* ---- lineage ---- */
 
-static int record(struct job *job, const char *space, const struct job_step *step,
-		  const struct drip_schema *yielded, const struct origin *origins, size_t count,
-		  struct drip_error *err)
+/* What a step writes into a declared table. */
+struct written {
+	const char *table;
+	struct drip_schema *schema;
+	struct origin *origins;
+	size_t count;
+};
+
+static void fill_facts(const struct written *w, const char *space, struct drip_lineage_fact *facts,
+		       char (*names)[2 * DRIP_NAME_MAX])
 {
-	struct drip_lineage_fact *facts = calloc(count + 1, sizeof(*facts));
-	char(*names)[2 * DRIP_NAME_MAX] = calloc(count + 1, sizeof(*names));
-	int rc;
+	for (size_t i = 0; i < w->count; i++) {
+		const struct origin *from = &w->origins[i];
+		const struct drip_column *out = drip_schema_column(w->schema, from->output);
 
-	if (facts == NULL || names == NULL) {
-		free(facts);
-		free(names);
-		return drip_error_nomem(err, count * sizeof(*names));
-	}
-	for (size_t i = 0; i < count; i++) {
-		const struct drip_column *out = drip_schema_column(yielded, origins[i].output);
-
-		snprintf(names[i], sizeof(names[i]), "%s.%s", origins[i].table->database,
-			 origins[i].table->table);
+		snprintf(names[i], sizeof(names[i]), "%s.%s", from->table->database,
+			 from->table->table);
 		facts[i] = (struct drip_lineage_fact){
 			.struct_size = sizeof(facts[i]),
-			.kind = origins[i].kind,
+			.kind = from->kind,
 			.input_namespace = space,
 			.input_dataset = names[i],
-			.input_column =
-				drip_schema_column(origins[i].table, origins[i].column)->name,
+			.input_column = drip_schema_column(from->table, from->column)->name,
 			.output_namespace = space,
-			.output_dataset = step->table,
+			.output_dataset = w->table,
 			.output_column = out->name,
 			.classification = out->classification};
 	}
-	rc = job->ctx->host->lineage(job->ctx, facts, count, err);
+}
+
+/* All at once: the host replaces what it knew of a table, and several steps may write one. */
+static int record(struct job *job, const char *space, const struct written *list, size_t count,
+		  struct drip_error *err)
+{
+	struct drip_lineage_fact *facts;
+	char(*names)[2 * DRIP_NAME_MAX];
+	size_t all = 0, at = 0;
+	int rc;
+
+	for (size_t i = 0; i < count; i++) {
+		all += list[i].count;
+	}
+	facts = calloc(all + 1, sizeof(*facts));
+	names = calloc(all + 1, sizeof(*names));
+	if (facts == NULL || names == NULL) {
+		free(facts);
+		free(names);
+		return drip_error_nomem(err, all * sizeof(*names));
+	}
+	for (size_t i = 0; i < count; i++) {
+		fill_facts(&list[i], space, &facts[at], &names[at]);
+		at += list[i].count;
+	}
+	rc = job->ctx->host->lineage(job->ctx, facts, all, err);
 	free(facts);
 	free(names);
 	return rc;
 }
 
-/* Steps that write the same table are put together by their order: the host replaces what it knew,
- * so the facts of the last one stay. */
-int job_record_lineage(struct job *job, struct drip_error *err)
+/* Types the steps in their order: those of temporary tables become known to later ones. */
+static int trace_steps(struct typing *t, struct written *list, size_t *count,
+		       struct drip_error *err)
 {
-	struct typing t = {.ctx = job->ctx, .config = job->config};
-	char space[DRIP_NAME_MAX] = "";
-	int rc = begin(&t, err);
+	int rc = 0;
 
-	if (rc == 0 && (!DRIP_HAS(job->ctx->host, lineage) || job->ctx->host->lineage == NULL ||
-			job->sql->dataset_namespace(job->object, space, sizeof(space)) < 0)) {
-		rc = -ENOTSUP;
+	for (size_t i = 0; i < t->config->changes.count && rc == 0; i++) {
+		rc = add_change(t, job_change(t->config, i), err);
 	}
-	for (size_t i = 0; i < job->config->changes.count && rc == 0; i++) {
-		rc = add_change(&t, job_change(job->config, i), err);
-	}
-	for (size_t i = 0; i < job->config->steps.count && rc == 0; i++) {
-		const struct job_step *step = job_step(job->config, i);
-		struct drip_schema *yielded = NULL;
-		struct origin *origins = NULL;
-		size_t count = 0;
+	for (size_t i = 0; i < t->config->steps.count && rc == 0; i++) {
+		const struct job_step *step = job_step(t->config, i);
+		struct written w = {.table = step->table};
 
 		if (step->check != NULL) {
 			continue;
 		}
-		rc = type_query(&t, step->sql, step->temp != NULL ? step->temp : JOB_ROWS, &yielded,
-				&origins, &count, err);
+		rc = type_query(t, step->sql, step->temp != NULL ? step->temp : JOB_ROWS, &w.schema,
+				&w.origins, &w.count, err);
 		if (rc == 0 && step->temp != NULL) {
-			rc = add_local(&t, yielded, origins, count, err);
+			rc = add_local(t, w.schema, w.origins, w.count, err);
 		} else if (rc == 0) {
-			rc = record(job, space, step, yielded, origins, count, err);
-			drip_schema_unref(yielded);
-			free(origins);
+			list[(*count)++] = w;
 		}
 	}
+	return rc;
+}
+
+int job_record_lineage(struct job *job, struct drip_error *err)
+{
+	struct typing t = {.ctx = job->ctx, .config = job->config};
+	struct written *list = calloc(job->config->steps.count + 1, sizeof(*list));
+	char space[DRIP_NAME_MAX] = "";
+	size_t count = 0;
+	int rc;
+
+	if (list == NULL) {
+		return drip_error_nomem(err, job->config->steps.count * sizeof(*list));
+	}
+	rc = begin(&t, err);
+	if (rc == 0 && (!DRIP_HAS(job->ctx->host, lineage) || job->ctx->host->lineage == NULL ||
+			job->sql->dataset_namespace(job->object, space, sizeof(space)) < 0)) {
+		rc = -ENOTSUP;
+	}
+	rc = rc == 0 ? trace_steps(&t, list, &count, err) : rc;
+	rc = rc == 0 ? record(job, space, list, count, err) : rc;
+	while (count-- > 0) {
+		drip_schema_unref(list[count].schema);
+		free(list[count].origins);
+	}
+	free(list);
 	finish(&t);
 	return rc == -ENOTSUP ? 0 : rc;
 }

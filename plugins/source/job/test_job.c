@@ -127,6 +127,24 @@ TEST(reads_changes_once)
 	finish();
 }
 
+/* Two steps that write one table tell at once where its columns come from: the host replaces. */
+TEST(steps_of_one_table_are_put_together)
+{
+	begin();
+	input();
+	CHECK_EQ_INT(
+		run(DRIP_OPTIONS("connection", "db", "steps[0].table", "dw.f", "steps[0].sql",
+				 "SELECT id, dw.surrogate_key('f', id) AS k FROM ods.t WHERE v > 0",
+				 "steps[1].table", "dw.f", "steps[1].sql",
+				 "SELECT CAST(_sequence AS VARCHAR) AS id, dw.surrogate_key('f', "
+				 "id) AS k FROM ods.t WHERE v IS NULL")),
+		DRIP_POLL_END);
+	CHECK(drip_harness_logged(h, "lineage ods.t.id -> dw.f.id"));
+	CHECK(drip_harness_logged(h, "lineage ods.t._sequence -> dw.f.id"));
+	CHECK(drip_harness_logged(h, "lineage recorded: 8 facts"));
+	finish();
+}
+
 TEST(a_run_is_done_or_never_was)
 {
 	static const char *const points[] = {"job.after_step", "job.before_commit"};
