@@ -94,7 +94,7 @@ static void check_guarantees(struct graph *g, const struct drip_pipeline_spec *s
 {
 	const struct drip_component *source = spec->stages[0].component;
 
-	if (source != NULL && !has_cap(source, DRIP_CAP_REPLAY)) {
+	if (source != NULL && !has_cap(source, DRIP_CAP_REPLAY | DRIP_CAP_EXACTLY_ONCE)) {
 		drip_findings_add(g->findings, DRIP_SEVERITY_NOTE, &spec->stages[0].place,
 				  "guarantee.no_replay", NULL,
 				  "source \"%s\" cannot resume: after a restart it begins anew",

@@ -256,3 +256,10 @@ void drip_harness_set_on_emit(struct drip_harness *h,
 	h->on_emit = on_emit;
 	h->on_emit_data = data;
 }
+
+void drip_harness_set_on_failpoint(struct drip_harness *h,
+				   void (*on_failpoint)(const char *name, void *data), void *data)
+{
+	h->on_failpoint = on_failpoint;
+	h->on_failpoint_data = data;
+}

@@ -72,6 +72,8 @@ struct drip_harness {
 	void *control_data;
 	int (*on_emit)(const struct drip_batch *batch, struct drip_error *err, void *data);
 	void *on_emit_data;
+	void (*on_failpoint)(const char *name, void *data);
+	void *on_failpoint_data;
 };
 
 /* Prints and ends the process: the test itself is wrong, or memory is out. */

@@ -269,6 +269,9 @@ static int host_failpoint(struct drip_ctx *ctx, const char *name, struct drip_er
 	struct drip_harness *h = harness_of(ctx);
 	bool hit;
 
+	if (h->on_failpoint != NULL) {
+		h->on_failpoint(name, h->on_failpoint_data);
+	}
 	pthread_mutex_lock(&h->lock);
 	hit = h->armed != NULL && strcmp(h->armed, name) == 0 && --h->armed_hits == 0;
 	pthread_mutex_unlock(&h->lock);

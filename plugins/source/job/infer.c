@@ -126,6 +126,38 @@ static void find_inputs(const struct typing *t, const char *sql, struct inputs *
 	}
 }
 
+static int each_of(struct job *job, const char *sql,
+		   int (*each)(struct job *job, const struct drip_schema *declared,
+			       struct drip_error *err),
+		   struct drip_error *err)
+{
+	const struct typing t = {.ctx = job->ctx, .config = job->config};
+	struct inputs in = {.count = 0};
+	int rc = 0;
+
+	if (sql != NULL) {
+		find_inputs(&t, sql, &in);
+	}
+	for (uint32_t i = 0; i < in.count && rc == 0; i++) {
+		rc = each(job, in.tables[i], err);
+	}
+	return rc;
+}
+
+int job_each_input(struct job *job,
+		   int (*each)(struct job *job, const struct drip_schema *declared,
+			       struct drip_error *err),
+		   struct drip_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < job->config->steps.count && rc == 0; i++) {
+		rc = each_of(job, job_step(job->config, i)->sql, each, err);
+		rc = rc == 0 ? each_of(job, job_step(job->config, i)->replaces, each, err) : rc;
+	}
+	return rc;
+}
+
 /* ---- relations ---- */
 
 static int add_local(struct typing *t, struct drip_schema *schema, struct origin *origins,

@@ -305,8 +305,9 @@ static int run_steps(struct job *job, struct drip_builder *b, struct drip_error 
 static int run_once(struct job *job, struct drip_builder *b, struct drip_error *err)
 {
 	void *session = NULL;
-	int rc = job->sql->session_open(job->object, &session, err);
+	int rc = job_turn_take(job, err);
 
+	rc = rc == 0 ? job->sql->session_open(job->object, &session, err) : rc;
 	if (rc != 0) {
 		return rc;
 	}
@@ -380,7 +381,9 @@ static int job_poll(void *self, uint32_t timeout_ms, struct drip_error *err)
 	rc = run_once(job, &b, err);
 	if (rc != 0) {
 		give_up(job);
+		job_turn_leave(job);
 	} else {
+		job_turn_leave(job);
 		job->done = true;
 		if (!job->lineage_known) {
 			struct drip_error why = DRIP_ERROR_INIT;
@@ -423,10 +426,11 @@ static const struct drip_component component = {
 			"declared tables.",
 	.guarantees = "A run is one transaction together with its position: it is done once or "
 		      "never was. A run after a failure begins where the last one that was "
-		      "committed ended.",
+		      "committed ended. Runs of one connection take turns, so that none "
+		      "writes what another is just writing.",
 	.since = "0.1.0",
 	.stability = DRIP_STABLE,
-	.caps = DRIP_CAP_BOUNDED,
+	.caps = DRIP_CAP_BOUNDED | DRIP_CAP_EXACTLY_ONCE,
 	.config_size = sizeof(struct job_config),
 	.options = options,
 	.options_count = DRIP_COUNT(options),

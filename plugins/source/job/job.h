@@ -54,6 +54,7 @@ struct job {
 	struct drip_text text;
 	struct drip_text checks; /* rows of the quality results, to be kept where the run fails */
 	struct drip_schema *report;
+	struct job *behind; /* in the line for a turn */
 };
 
 /* job.c */
@@ -77,7 +78,13 @@ int job_run(struct job *job, int64_t *ret_rows, struct drip_error *err) DRIP_MUS
 /* First value of the first row as an integer; *ret stays where there is none or it is null. */
 int job_number(struct job *job, int64_t *ret, struct drip_error *err) DRIP_MUST_CHECK;
 
-/* tables.c: outside of the transaction: schema, function and tables that do not exist yet. */
+/* turn.c: waits until no other run of the connection is before this one; -ECANCELED where a stop is
+ * asked for. After 0 job_turn_leave ends the turn. */
+int job_turn_take(struct job *job, struct drip_error *err) DRIP_MUST_CHECK;
+void job_turn_leave(struct job *job);
+
+/* tables.c: outside of the transaction: that what is read is there, schema, function and tables
+ * that do not exist yet. */
 int job_make_tables(struct job *job, struct drip_error *err) DRIP_MUST_CHECK;
 
 /* steps.c */
@@ -94,6 +101,11 @@ void job_keep_checks(struct job *job);
 /* infer.c: what the steps yield, over the declared tables. */
 int job_check_steps(struct drip_ctx *ctx, const struct job_config *config,
 		    struct drip_report *report, struct drip_error *err) DRIP_MUST_CHECK;
+/* Calls `each` with every declared table that the steps name, until it fails. */
+int job_each_input(struct job *job,
+		   int (*each)(struct job *job, const struct drip_schema *declared,
+			       struct drip_error *err),
+		   struct drip_error *err) DRIP_MUST_CHECK;
 /* Tells the host where the columns of the steps' tables come from. */
 int job_record_lineage(struct job *job, struct drip_error *err) DRIP_MUST_CHECK;
 

@@ -46,20 +46,9 @@ static int stored_sequence(struct job *job, const struct job_change *change, int
 static int begin_change(struct job *job, size_t index, struct drip_error *err)
 {
 	const struct job_change *change = job_change(job->config, index);
-	struct drip_schema *found = NULL;
 	int64_t after = INT64_MIN, last = INT64_MIN;
-	struct job_name name;
-	int rc;
+	int rc = stored_sequence(job, change, &after, err);
 
-	job_split(change->table, &name);
-	rc = job->sql->table_schema(job->session, name.schema, name.table, &found, err);
-	if (rc == -ENOENT) {
-		drip_error_set_retryable(err, -ENOENT, "job.no_input",
-					 "table %s does not exist yet", change->table);
-		drip_error_hint(err, "Run the pipeline that fills it first.");
-	}
-	drip_schema_unref(found);
-	rc = rc == 0 ? stored_sequence(job, change, &after, err) : rc;
 	if (rc == 0) {
 		job_put(job, "SELECT max(CAST(%N AS BIGINT)) FROM %T", change->sequence,
 			change->table);

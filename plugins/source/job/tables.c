@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a run needs to be there: its schema, the function of surrogate keys, its own table of
- * positions, and the declared tables that its steps write. Made before the transaction, as DDL and
- * rows of one transaction do not go together everywhere. Thread: the source's.
+ * What a run needs to be there: what it reads, its schema, the function of surrogate keys, its own
+ * table of positions, and the declared tables that its steps write or of its schema name. Made
+ * before the transaction, as DDL and rows of one transaction do not go together everywhere. Thread:
+ * the source's.
  */
 #include "job.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 static int make_schema(struct job *job, const char *schema, struct drip_error *err)
 {
@@ -74,20 +74,13 @@ static int compare(struct job *job, const struct drip_schema *declared,
 	return rc;
 }
 
-static int make_table(struct job *job, const char *text, struct drip_error *err)
+static int make_declared(struct job *job, const struct drip_schema *declared,
+			 struct drip_error *err)
 {
-	const struct drip_schema *declared = NULL;
 	struct drip_schema *found = NULL;
-	struct job_name name;
-	int rc;
+	int rc = job->sql->table_schema(job->session, declared->database, declared->table, &found,
+					err);
 
-	job_split(text, &name);
-	if (job->ctx->host->declared_table(job->ctx, name.schema, name.table, &declared) != 0) {
-		drip_error_set(err, -ENOENT, "job.not_declared", "table %s is not declared", text);
-		drip_error_hint(err, "Declare it under `tables`.");
-		return -ENOENT;
-	}
-	rc = job->sql->table_schema(job->session, name.schema, name.table, &found, err);
 	if (rc == 0) {
 		rc = compare(job, declared, found, err);
 		drip_schema_unref(found);
@@ -96,14 +89,83 @@ static int make_table(struct job *job, const char *text, struct drip_error *err)
 	if (rc != -ENOENT) {
 		return rc;
 	}
-	rc = make_schema(job, name.schema, err);
+	rc = make_schema(job, declared->database, err);
 	rc = rc == 0 ? drip_sql_put_create(&job->text, job->dialect, declared, true, err) : rc;
 	rc = rc == 0 ? job_run(job, NULL, err) : rc;
 	if (rc == 0) {
 		job->made_tables = true;
-		drip_log_info(job->ctx, "created table %s", text);
+		drip_log_info(job->ctx, "created table %s.%s", declared->database, declared->table);
 	}
 	return rc;
+}
+
+static int make_table(struct job *job, const char *text, struct drip_error *err)
+{
+	const struct drip_schema *declared = NULL;
+	struct job_name name;
+
+	job_split(text, &name);
+	if (job->ctx->host->declared_table(job->ctx, name.schema, name.table, &declared) != 0) {
+		drip_error_set(err, -ENOENT, "job.not_declared", "table %s is not declared", text);
+		drip_error_hint(err, "Declare it under `tables`.");
+		return -ENOENT;
+	}
+	return make_declared(job, declared, err);
+}
+
+static int need_table(struct job *job, const char *schema, const char *table,
+		      struct drip_error *err)
+{
+	struct drip_schema *found = NULL;
+	int rc = job->sql->table_schema(job->session, schema, table, &found, err);
+
+	drip_schema_unref(found);
+	if (rc == -ENOENT) {
+		drip_error_set_retryable(err, -ENOENT, "job.no_input",
+					 "table %s.%s does not exist yet", schema, table);
+		drip_error_hint(err, "Run the pipeline that fills it first.");
+	}
+	return rc;
+}
+
+/* Tables of the jobs' own schema are made by the first job that names them, and filled by theirs:
+ * so jobs run in any order. Those of others are not for us to make. */
+static int need_input(struct job *job, const struct drip_schema *declared, struct drip_error *err)
+{
+	bool own = strcmp(declared->database, job->config->schema) == 0;
+
+	for (size_t i = 0; i < job->config->steps.count && !own; i++) {
+		const char *table = job_step(job->config, i)->table;
+		struct job_name name = {.schema = ""};
+
+		if (table != NULL) {
+			job_split(table, &name);
+		}
+		own = strcmp(name.schema, declared->database) == 0 &&
+		      strcmp(name.table, declared->table) == 0;
+	}
+	return own ? 0 : need_table(job, declared->database, declared->table, err);
+}
+
+static int make_input(struct job *job, const struct drip_schema *declared, struct drip_error *err)
+{
+	return strcmp(declared->database, job->config->schema) == 0
+		       ? make_declared(job, declared, err)
+		       : 0;
+}
+
+/* Before anything is made. */
+static int need_inputs(struct job *job, struct drip_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < job->config->changes.count && rc == 0; i++) {
+		struct job_name name;
+
+		job_split(job_change(job->config, i)->table, &name);
+		rc = need_table(job, name.schema, name.table, err);
+	}
+	return rc == 0 ? job_each_input(job, need_input, err) : rc;
 }
 
 static int make_positions(struct job *job, struct drip_error *err)
@@ -132,8 +194,9 @@ int job_make_tables(struct job *job, struct drip_error *err)
 {
 	const struct job_config *c = job->config;
 	bool checks = false;
-	int rc = make_positions(job, err);
+	int rc = need_inputs(job, err);
 
+	rc = rc == 0 ? make_positions(job, err) : rc;
 	for (size_t i = 0; i < c->steps.count && rc == 0; i++) {
 		const struct job_step *step = job_step(c, i);
 
@@ -142,6 +205,7 @@ int job_make_tables(struct job *job, struct drip_error *err)
 			rc = make_table(job, step->table, err);
 		}
 	}
+	rc = rc == 0 ? job_each_input(job, make_input, err) : rc;
 	if (rc == 0 && checks) {
 		char name[DRIP_NAME_MAX + 32];
 

@@ -172,6 +172,71 @@ TEST(an_input_that_is_missing_may_come)
 	CHECK_EQ_INT(run(DRIP_OPTIONS(FACTS)), -ENOENT);
 	CHECK_EQ_STR(err.code, "job.no_input");
 	CHECK(err.retryable);
+	/* also where a step reads it whole */
+	CHECK_EQ_INT(run(DRIP_OPTIONS("connection", "db", "steps[0].temp", "a", "steps[0].sql",
+				      "SELECT id FROM ods.t")),
+		     -ENOENT);
+	CHECK_EQ_STR(err.code, "job.no_input");
+	CHECK_EQ_STR(err.message, "table ods.t does not exist yet");
+	CHECK_EQ_INT(number("SELECT count(*) FROM information_schema.tables"), 0);
+	finish();
+}
+
+TEST(jobs_run_in_any_order)
+{
+	begin();
+	/* dw.f is another job's; it is made as declared, and empty */
+	CHECK_EQ_INT(run(DRIP_OPTIONS("connection", "db", "steps[0].temp", "a", "steps[0].sql",
+				      "SELECT k FROM dw.f", "steps[1].check", "none",
+				      "steps[1].sql", "SELECT k FROM a")),
+		     DRIP_POLL_END);
+	CHECK(drip_harness_logged(h, "created table dw.f"));
+	input();
+	execute("INSERT INTO ods.t VALUES ('a', 1, 'x', false, 1)");
+	CHECK_EQ_INT(run(DRIP_OPTIONS(FACTS)), DRIP_POLL_END);
+	CHECK_EQ_INT(number("SELECT count(*) FROM dw.f"), 1);
+	finish();
+}
+
+/* Two jobs infer the same member: the second run comes while the first is about to commit. */
+struct second {
+	struct drip_instance *job;
+	bool came;
+};
+
+#define INFERS                                                                                     \
+	"connection", "db", "steps[0].table", "dw.f", "steps[0].sql",                              \
+		"SELECT 7 AS k, 'shop 7' AS id, 1 AS v WHERE 7 NOT IN (SELECT k FROM dw.f)"
+
+static void come_second(const char *name, void *data)
+{
+	struct second *s = data;
+
+	if (s->came || strcmp(name, "job.before_commit") != 0) {
+		return;
+	}
+	s->came = true;
+	REQUIRE_OK(drip_harness_start(s->job, NULL, &err), &err);
+	drip_harness_stop(h, true); /* or it would wait for ever */
+	CHECK_EQ_INT(drip_harness_poll(s->job, DRIP_POLL_END, &err), -ECANCELED);
+	CHECK_EQ_STR(err.code, "job.stopped");
+	drip_harness_stop(h, false);
+}
+
+TEST(runs_in_one_warehouse_take_turns)
+{
+	struct second second = {.came = false};
+
+	begin();
+	REQUIRE_OK(drip_harness_open(h, DRIP_KIND_SOURCE, "job", DRIP_OPTIONS(INFERS), &second.job,
+				     &err),
+		   &err);
+	drip_harness_set_on_failpoint(h, come_second, &second);
+	CHECK_EQ_INT(run(DRIP_OPTIONS(INFERS)), DRIP_POLL_END);
+	CHECK(second.came);
+	CHECK_EQ_INT(drip_harness_poll(second.job, DRIP_POLL_END, &err), DRIP_POLL_END);
+	CHECK_EQ_INT(number("SELECT count(*) FROM dw.f WHERE k = 7"), 1);
+	drip_harness_close(second.job);
 	finish();
 }
 

@@ -40,7 +40,8 @@ enum drip_stability { DRIP_EXPERIMENTAL = 1, DRIP_STABLE, DRIP_DEPRECATED };
 
 enum drip_caps {
 	DRIP_CAP_EXACTLY_ONCE =
-		1 << 0, /* sink: stores positions in the target, in the transaction of the data */
+		1 << 0, /* sink, and a source that writes a target itself: stores positions in the
+			   target, in the transaction of the data */
 	DRIP_CAP_BOUNDED = 1 << 1, /* source: ends by itself */
 	DRIP_CAP_REPLAY =
 		1 << 2, /* source: can resume at a position; without it a restart begins anew */

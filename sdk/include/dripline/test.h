@@ -152,6 +152,10 @@ void drip_harness_set_memory(struct drip_harness *h, uint64_t bytes); /* default
 void drip_harness_set_reject_stops(struct drip_harness *h, bool stops);
 /* The failpoint fails at its `hit`th hit (from 1), once. */
 void drip_harness_arm(struct drip_harness *h, const char *failpoint, int hit);
+/* Called wherever an instance passes a failpoint, on its thread: what stands still there can be
+ * looked at, and other instances driven meanwhile. NULL: none. */
+void drip_harness_set_on_failpoint(struct drip_harness *h,
+				   void (*on_failpoint)(const char *name, void *data), void *data);
 /* A directory of the test's own, removed by destroy. (borrowed) */
 const char *drip_harness_dir(struct drip_harness *h);
 /* Answers of the host's `control`; NULL: -ENOTSUP. *ret_text is malloc'd. */
