@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static void report_unreadable(struct graph *g, const struct drip_place *place, const char *path,
 			      int number)
@@ -74,8 +75,8 @@ static void report_cycle(struct graph *g, const struct drip_place *place,
 			  "files include each other in a circle: %s -> %s", text, again->path);
 }
 
-static int load_file(struct graph *g, const char *path, const struct drip_place *place,
-		     const struct graph_file *from);
+static int load_any(struct graph *g, const char *path, const struct drip_place *place,
+		    const struct graph_file *from);
 
 static int load_includes(struct graph *g, struct graph_file *file)
 {
@@ -99,7 +100,7 @@ static int load_includes(struct graph *g, struct graph_file *file)
 		}
 		snprintf(path, sizeof(path), "%.*s%s", items[i]->text[0] == '/' ? 0 : folder,
 			 file->path, items[i]->text);
-		rc = load_file(g, path, &items[i]->place, file);
+		rc = load_any(g, path, &items[i]->place, file);
 		if (rc < 0) {
 			return rc;
 		}
@@ -204,25 +205,31 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static int load_folder(struct graph *g, const char *folder, const struct drip_place *place)
+/* A folder is its file GRAPH_MAIN_FILE where it has one, otherwise all of its YAML files. */
+static int load_folder(struct graph *g, const char *folder, const struct drip_place *place,
+		       const struct graph_file *from)
 {
 	struct dirent **entries = NULL;
-	int count = scandir(folder, &entries, is_yaml, by_name), rc = 0;
+	int count, rc = 0;
 	size_t size = strlen(folder);
+	char path[4096];
 
+	while (size > 1 && folder[size - 1] == '/') {
+		size--;
+	}
+	snprintf(path, sizeof(path), "%.*s/" GRAPH_MAIN_FILE, (int)size, folder);
+	if (access(path, F_OK) == 0) {
+		return load_file(g, path, place, from);
+	}
+	count = scandir(folder, &entries, is_yaml, by_name);
 	if (count < 0) {
 		rc = errno;
 		report_unreadable(g, place, folder, rc);
 		return rc == ENOMEM ? -ENOMEM : 0;
 	}
-	while (size > 1 && folder[size - 1] == '/') {
-		size--;
-	}
 	for (int i = 0; i < count; i++) {
-		char path[4096];
-
 		snprintf(path, sizeof(path), "%.*s/%s", (int)size, folder, entries[i]->d_name);
-		rc = rc < 0 ? rc : load_file(g, path, place, NULL);
+		rc = rc < 0 ? rc : load_file(g, path, place, from);
 		free(entries[i]);
 	}
 	free(entries);
@@ -233,21 +240,25 @@ static int load_folder(struct graph *g, const char *folder, const struct drip_pl
 	return rc;
 }
 
+static int load_any(struct graph *g, const char *path, const struct drip_place *place,
+		    const struct graph_file *from)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0) {
+		report_unreadable(g, place, path, errno);
+		return 0;
+	}
+	return S_ISDIR(st.st_mode) ? load_folder(g, path, place, from)
+				   : load_file(g, path, place, from);
+}
+
 int graph_load_path(struct graph *g, const char *path)
 {
 	const char *name = drip_arena_strdup(&g->arena, path);
 	struct drip_place place = {name, 0, 0};
-	struct stat st;
 
-	if (name == NULL) {
-		return -ENOMEM;
-	}
-	if (stat(path, &st) < 0) {
-		report_unreadable(g, &place, path, errno);
-		return 0;
-	}
-	return S_ISDIR(st.st_mode) ? load_folder(g, path, &place)
-				   : load_file(g, path, &place, NULL);
+	return name == NULL ? -ENOMEM : load_any(g, path, &place, NULL);
 }
 
 /* ---- what could not be read ---- */

@@ -182,7 +182,7 @@ static const struct drip_option commit_options[] = {
 
 static const struct drip_option file_options[] = {
 	DRIP_OPTION(struct graph_file_config, include,
-		    .help = "Files to load too, relative to this one."),
+		    .help = "Files and folders to load too, relative to this one."),
 	DRIP_OPTION(struct graph_file_config, pipeline, .help = "Name of the file's pipeline."),
 	DRIP_OPTION(struct graph_file_config, description, .help = "What the pipeline is for."),
 	DRIP_OPTION(struct graph_file_config, schedule,

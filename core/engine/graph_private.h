@@ -11,6 +11,7 @@
 #include "engine/graph.h"
 #include "engine/graph_options.h"
 
+#define GRAPH_MAIN_FILE    "dripline.yaml" /* of a folder: stands for all of it */
 #define GRAPH_FILES_MAX    10000
 #define GRAPH_STAGES_MAX   1000  /* of one pipeline */
 #define GRAPH_DECLARED_MAX 10000 /* connections; services */
