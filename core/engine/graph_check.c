@@ -133,10 +133,16 @@ static int check_pipeline(struct graph *g, struct drip_pipeline_spec *spec,
 		struct drip_stage *stage = &spec->stages[i];
 		struct graph_stage *private = &pipeline->stages[i];
 
-		if (private->sound && !check_component(g, spec->name, stage->id, private->node,
-						       stage->component, stage->config)) {
-			private->sound = false;
+		if (!private->sound) {
+			continue;
 		}
+		private->checked = g->findings->count;
+		/* What a transform has against its options does not keep it from being asked about
+		 * tables: all problems come in one pass. */
+		private->sound = check_component(g, spec->name, stage->id, private->node,
+						 stage->component, stage->config) ||
+				 stage->kind == DRIP_KIND_TRANSFORM;
+		private->checked_end = g->findings->count;
 	}
 	if (spec->stages_count == 0 || g->incomplete) {
 		return 0;

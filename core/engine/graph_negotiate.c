@@ -360,19 +360,30 @@ static void warn_left_out(struct typing *t, const struct drip_stage *stage,
 	}
 }
 
-/* check_columns has said it of all tables, and better. */
-static bool is_unknown_column(const struct drip_findings *f, const struct drip_place *place)
+/* Findings `first` to `end`. */
+static bool is_among(const struct drip_findings *f, size_t first, size_t end,
+		     const struct drip_place *place, const char *code)
 {
-	for (size_t i = 0; i < f->count; i++) {
+	for (size_t i = first; i < end; i++) {
 		const struct drip_finding *item = &f->items[i];
 
 		if (item->line == place->line && item->column == place->column &&
-		    strcmp(item->code, UNKNOWN_COLUMN) == 0 &&
-		    strcmp(item->file, place->file) == 0) {
+		    strcmp(item->code, code) == 0 && strcmp(item->file, place->file) == 0) {
 			return true;
 		}
 	}
 	return false;
+}
+
+/* check_columns, or the stage's own check, has said it of all tables. */
+static bool is_reported(const struct typing *t, const struct drip_stage *stage,
+			const struct drip_place *place, const char *code)
+{
+	const struct graph_stage *private = &t->pipeline->stages[stage - t->spec->stages];
+	const struct drip_findings *f = t->g->findings;
+
+	return is_among(f, 0, f->count, place, UNKNOWN_COLUMN) ||
+	       is_among(f, private->checked, private->checked_end, place, code);
 }
 
 static void report_refusal(struct typing *t, const struct drip_node *node,
@@ -385,7 +396,7 @@ static void report_refusal(struct typing *t, const struct drip_node *node,
 	if (t->assumed && input->keys_count == 0 && stage->kind == DRIP_KIND_SINK) {
 		return; /* the key is the source's, and not known */
 	}
-	if (is_unknown_column(t->g->findings, &place)) {
+	if (is_reported(t, stage, &place, err->code)) {
 		return;
 	}
 	if (err->rc == 0) {
@@ -527,8 +538,23 @@ static int type_stage(struct typing *t, uint32_t index)
 		}
 	}
 	report_repeats(t);
-	private->typed = good && private->sound;
+	private->typed = good && private->sound && private->checked == private->checked_end;
 	return rc;
+}
+
+/* Says that what hangs on columns was not looked at. */
+static void note_unknown(struct typing *t)
+{
+	const struct graph_stage *source = &t->pipeline->stages[0];
+
+	if (source->sound && !source->typed && !t->g->options->connect) {
+		drip_findings_add(t->g->findings, DRIP_SEVERITY_NOTE, &t->spec->stages[0].place,
+				  "schema.not_known",
+				  "validate --connect asks the source, and checks columns and "
+				  "their classes too.",
+				  "the tables of source \"%s\" are not known offline",
+				  t->spec->stages[0].id);
+	}
 }
 
 int graph_negotiate(struct graph *g, struct drip_pipeline_spec *spec,
@@ -542,6 +568,7 @@ int graph_negotiate(struct graph *g, struct drip_pipeline_spec *spec,
 	}
 	if (rc == 0) {
 		rc = assume_contract(&t);
+		note_unknown(&t);
 	}
 	for (uint32_t i = 1; i < spec->stages_count && rc == 0; i++) {
 		rc = type_stage(&t, i);

@@ -43,6 +43,8 @@ struct graph_stage {
 	bool sound;
 	bool typed; /* what it puts out is known */
 	bool used;  /* another stage takes its output */
+	/* Findings of its own `check`: from the first, up to the one behind the last. */
+	size_t checked, checked_end;
 };
 
 struct graph_pipeline {

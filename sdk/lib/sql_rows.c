@@ -4,12 +4,13 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define ENGINE "@duckdb"
 #define TABLE  "input"
 
-/* (gives) `input` with the column that numbers rows. */
-static int add_row_column(const struct drip_schema *input, struct drip_schema **ret,
+/* Builds the schema with the column that numbers rows. */
+static int add_row_column(struct drip_schema_builder *b, struct drip_schema **ret,
 			  struct drip_error *err)
 {
 	struct drip_column row = {
@@ -17,22 +18,21 @@ static int add_row_column(const struct drip_schema *input, struct drip_schema **
 		.type = DRIP_TYPE_INT64,
 		.name = DRIP_ROW_COLUMN,
 	};
-	struct drip_schema_builder b;
 
-	drip_schema_builder_from(&b, input);
-	drip_schema_builder_add(&b, &row);
-	return drip_schema_builder_build(&b, ret, err);
+	drip_schema_builder_add(b, &row);
+	return drip_schema_builder_build(b, ret, err);
 }
 
-int drip_sql_rows_infer(struct drip_ctx *ctx, const char *text, const struct drip_schema *input,
-			struct drip_schema **ret_schema, struct drip_lineage_edge **ret_edges,
-			uint32_t *ret_edges_count, struct drip_error *err)
+/* As drip_sql_rows_infer, over the table that is being built. */
+static int infer(struct drip_ctx *ctx, const char *text, struct drip_schema_builder *b,
+		 struct drip_schema **ret_schema, struct drip_lineage_edge **ret_edges,
+		 uint32_t *ret_edges_count, struct drip_error *err)
 {
 	struct drip_schema *numbered;
 	const struct drip_sql *sql;
 	const void *interface;
 	void *object;
-	int rc = add_row_column(input, &numbered, err);
+	int rc = add_row_column(b, &numbered, err);
 
 	if (rc != 0) {
 		return rc;
@@ -53,6 +53,44 @@ int drip_sql_rows_infer(struct drip_ctx *ctx, const char *text, const struct dri
 	}
 	drip_schema_unref(numbered);
 	return rc;
+}
+
+int drip_sql_rows_infer(struct drip_ctx *ctx, const char *text, const struct drip_schema *input,
+			struct drip_schema **ret_schema, struct drip_lineage_edge **ret_edges,
+			uint32_t *ret_edges_count, struct drip_error *err)
+{
+	struct drip_schema_builder b;
+
+	drip_schema_builder_from(&b, input);
+	return infer(ctx, text, &b, ret_schema, ret_edges, ret_edges_count, err);
+}
+
+/* Says that the text is no query, whatever the tables. */
+static bool is_grammar(const struct drip_error *err)
+{
+	static const char *const codes[] = {ENGINE ".syntax", ENGINE ".several_statements",
+					    ENGINE ".not_a_query"};
+
+	for (size_t i = 0; i < DRIP_COUNT(codes); i++) {
+		if (strcmp(err->code, codes[i] + 1) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool drip_sql_rows_parses(struct drip_ctx *ctx, const char *text, struct drip_error *err)
+{
+	struct drip_error why = DRIP_ERROR_INIT;
+	struct drip_schema *output = NULL;
+	struct drip_schema_builder b;
+
+	drip_schema_builder_init(&b, "", TABLE);
+	if (infer(ctx, text, &b, &output, NULL, NULL, &why) < 0 && is_grammar(&why)) {
+		return drip_error_also(err, 0, &why) == 0;
+	}
+	drip_schema_unref(output);
+	return true;
 }
 
 int drip_sql_rows_open(struct drip_sql_rows *r, struct drip_ctx *ctx, struct drip_error *err)

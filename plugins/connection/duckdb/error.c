@@ -53,6 +53,7 @@ static const struct error_class classes[] = {
 	{"Out of Range", NULL, -ERANGE, false, "duckdb.conversion", NULL},
 	{"Permission", NULL, -EACCES, false, "duckdb.not_permitted",
 	 "See external_access and lock_configuration of the connection."},
+	{"Parser", NULL, -EINVAL, false, "duckdb.syntax", NULL},
 	{"Dependency", NULL, -EBUSY, false, "duckdb.sql", NULL},
 };
 

@@ -104,7 +104,7 @@ TEST(errors_are_told_apart)
 
 	setup(":memory:");
 	CHECK_EQ_INT(sql->execute(session, "SELEC 1", NULL, &err), -EINVAL);
-	CHECK_EQ_STR(err.code, "duckdb.sql");
+	CHECK_EQ_STR(err.code, "duckdb.syntax");
 	CHECK(!err.retryable);
 	CHECK_EQ_INT(sql->execute(session, "SELECT * FROM missing", NULL, &err), -EINVAL);
 	CHECK_EQ_INT(sql->execute(session, "SELECT 1; SELECT 2", NULL, &err), -EINVAL);

@@ -237,7 +237,7 @@ static void refuses(const char *const *options, const char *option, const char *
 TEST(refuses_what_cannot_be_read)
 {
 	refuses(DRIP_OPTIONS("connection", "db", "table", "nosuch"), "table", "duckdb.sql");
-	refuses(DRIP_OPTIONS("connection", "db", "sql", "SELEC 1"), "sql", "duckdb.sql");
+	refuses(DRIP_OPTIONS("connection", "db", "sql", "SELEC 1"), "sql", "duckdb.syntax");
 	refuses(DRIP_OPTIONS("connection", "db", "table", "t", "keys", "nosuch"), "keys[0]",
 		"query.no_column");
 	refuses(DRIP_OPTIONS("connection", "db", "table", "t", "watermark", "name"), "watermark",

@@ -66,6 +66,32 @@ static void destroy_plan(void *plan)
 	free(p);
 }
 
+static int parse_type(const struct drip_pair *pair, struct drip_column *ret, struct drip_error *err)
+{
+	int rc = drip_type_parse(pair->value != NULL ? pair->value : "", ret, err);
+
+	if (rc != 0) {
+		drip_error_option(err, "columns.%s", pair->key);
+	}
+	return rc;
+}
+
+static int cast_check(struct drip_ctx *ctx, const void *config, bool connect,
+		      struct drip_report *report, struct drip_error *err)
+{
+	const struct cast_config *c = config;
+
+	for (size_t i = 0; i < c->columns.count; i++) {
+		struct drip_column to = {.struct_size = sizeof(to)};
+		struct drip_error finding = DRIP_ERROR_INIT;
+
+		if (parse_type(&c->columns.items[i], &to, &finding) != 0) {
+			report->add(report, DRIP_LOG_ERROR, &finding);
+		}
+	}
+	return 0;
+}
+
 static int plan_pair(const struct cast_config *config, const struct drip_pair *pair,
 		     const struct drip_schema *input, struct plan *plan,
 		     struct drip_schema_builder *b, struct drip_error *err)
@@ -81,9 +107,8 @@ static int plan_pair(const struct cast_config *config, const struct drip_pair *p
 		return index;
 	}
 	from = drip_schema_column(input, (uint32_t)index);
-	rc = drip_type_parse(pair->value != NULL ? pair->value : "", &to, err);
+	rc = parse_type(pair, &to, err);
 	if (rc != 0) {
-		drip_error_option(err, "columns.%s", pair->key);
 		return rc;
 	}
 	plan->columns[index].on = true;
@@ -346,6 +371,7 @@ static int cast_process(void *self, struct drip_batch *batch, struct drip_error 
 
 static const struct drip_transform_ops ops = {
 	.struct_size = sizeof(ops),
+	.check = cast_check,
 	.open = cast_open,
 	.close = cast_close,
 	.negotiate = cast_negotiate,

@@ -294,12 +294,20 @@ static void refuses(const char *const *options, const char *code, const char *op
 
 	begin(options);
 	CHECK(drip_harness_negotiate(stage, s, &n, &err) < 0);
-	if (code != NULL) {
-		CHECK_EQ_STR(err.code, code);
-	}
+	CHECK_EQ_STR(err.code, code);
 	CHECK_EQ_STR(err.option, option);
 	finish();
 	drip_schema_unref(s);
+}
+
+/* Where no schema is known. */
+static void refuses_options(const char *const *options, const char *code, const char *option)
+{
+	h = drip_harness_create(test_argv[1]);
+	CHECK(drip_harness_open(h, DRIP_KIND_TRANSFORM, "cast", options, &stage, &err) < 0);
+	CHECK_EQ_STR(err.code, code);
+	CHECK_EQ_STR(err.option, option);
+	drip_harness_destroy(h);
 }
 
 TEST(refuses_what_cannot_be_cast)
@@ -307,9 +315,11 @@ TEST(refuses_what_cannot_be_cast)
 	refuses(DRIP_OPTIONS("columns.x", "int8"), "cast.no_column", "columns.x");
 	refuses(DRIP_OPTIONS("columns.d", "bool"), "cast.no_conversion", "columns.d");
 	refuses(DRIP_OPTIONS("columns.u", "int8"), "cast.no_conversion", "columns.u");
-	refuses(DRIP_OPTIONS("columns.d", "nosuch"), NULL, "columns.d");
 	refuses(DRIP_OPTIONS("columns.id", "int8", "on_failure", "null"), "cast.null_key",
 		"on_failure");
+	refuses_options(DRIP_OPTIONS("columns.d", "nosuch"), "schema.unknown_type", "columns.d");
+	refuses_options(DRIP_OPTIONS("columns.d", "decimal(10,20)"), "schema.unknown_type",
+			"columns.d");
 }
 
 TEST_MAIN()

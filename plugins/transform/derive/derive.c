@@ -113,6 +113,46 @@ static int blame(struct drip_ctx *ctx, const struct derive_config *config,
 	return rc;
 }
 
+static bool is_name(const char *name, struct drip_error *err)
+{
+	if (*name != '\0' && strlen(name) < DRIP_NAME_MAX) {
+		return true;
+	}
+	drip_error_set(err, -EINVAL, "derive.bad_name",
+		       "the name of a derived column is empty or too long");
+	drip_error_option(err, "columns");
+	return false;
+}
+
+/* Each by itself, as the others need not be sound. */
+static int derive_check(struct drip_ctx *ctx, const void *config, bool connect,
+			struct drip_report *report, struct drip_error *err)
+{
+	const struct derive_config *c = config;
+
+	for (size_t i = 0; i < c->columns.count; i++) {
+		const struct derive_config one = {.columns = {&c->columns.items[i], 1}};
+		struct drip_error finding = DRIP_ERROR_INIT;
+		char *sql = NULL;
+		int rc;
+
+		if (!is_name(one.columns.items[0].key, &finding)) {
+			report->add(report, DRIP_LOG_ERROR, &finding);
+			continue;
+		}
+		rc = make_sql(&one, "", &sql, err);
+		if (rc != 0) {
+			return rc;
+		}
+		if (!drip_sql_rows_parses(ctx, sql, &finding)) {
+			drip_error_option(&finding, "columns.%s", c->columns.items[i].key);
+			report->add(report, DRIP_LOG_ERROR, &finding);
+		}
+		free(sql);
+	}
+	return 0;
+}
+
 static int check_names(const struct derive_config *config, const struct drip_schema *input,
 		       struct drip_error *err)
 {
@@ -123,12 +163,8 @@ static int check_names(const struct derive_config *config, const struct drip_sch
 		struct drip_error one = DRIP_ERROR_INIT;
 		int index = drip_schema_find(input, name);
 
-		if (*name == '\0' || strlen(name) >= DRIP_NAME_MAX) {
-			drip_error_set(&one, -EINVAL, "derive.bad_name",
-				       "the name of a derived column is empty or too long");
-			drip_error_option(&one, "columns");
-		} else if (index >= 0 &&
-			   (drip_schema_column(input, (uint32_t)index)->flags & DRIP_COLUMN_KEY)) {
+		if (is_name(name, &one) && index >= 0 &&
+		    (drip_schema_column(input, (uint32_t)index)->flags & DRIP_COLUMN_KEY)) {
 			drip_error_set(&one, -EINVAL, "derive.key",
 				       "column '%s' is part of the key of table '%s' and cannot be "
 				       "replaced",
@@ -541,6 +577,7 @@ static int derive_process(void *self, struct drip_batch *batch, struct drip_erro
 
 static const struct drip_transform_ops ops = {
 	.struct_size = sizeof(ops),
+	.check = derive_check,
 	.open = derive_open,
 	.close = derive_close,
 	.interrupt = derive_interrupt,

@@ -157,14 +157,25 @@ static void refuses(const char *name, const char *expression, const char *option
 	drip_schema_unref(s);
 }
 
+/* Where no schema is known. */
+static void refuses_options(const char *const *options, const char *code, const char *option)
+{
+	h = drip_harness_create(test_argv[1]);
+	CHECK(drip_harness_open(h, DRIP_KIND_TRANSFORM, "derive", options, &derive, &err) < 0);
+	CHECK_EQ_STR(err.code, code);
+	CHECK_EQ_STR(err.option, option);
+	drip_harness_destroy(h);
+}
+
 TEST(refuses_with_the_expression_at_fault)
 {
 	refuses("columns.b", "nosuch + 1", "columns.b");
 	refuses("columns.b", "sum(a)", "columns.b");
 	refuses("columns.id", "a", "columns.id");
 	CHECK_EQ_STR(err.code, "derive.key");
-	refuses("columns.", "a", "columns");
-	CHECK_EQ_STR(err.code, "derive.bad_name");
+	refuses_options(DRIP_OPTIONS("columns.", "a"), "derive.bad_name", "columns");
+	refuses_options(DRIP_OPTIONS("columns.fine", "a", "columns.b", "a +"), "duckdb.syntax",
+			"columns.b");
 }
 
 TEST(refuses_expressions_that_lose_rows)

@@ -73,12 +73,36 @@ static char *make_sql(const char *before, const char *where, const char *after)
 	return sql;
 }
 
+/* (gives) */
+static char *verdict_sql(const struct filter_config *config)
+{
+	return make_sql("SELECT (\n", config->where,
+			"\n) AS passes, " DRIP_ROW_COLUMN " FROM input");
+}
+
+static int filter_check(struct drip_ctx *ctx, const void *config, bool connect,
+			struct drip_report *report, struct drip_error *err)
+{
+	const struct filter_config *c = config;
+	struct drip_error finding = DRIP_ERROR_INIT;
+	char *sql = verdict_sql(c);
+
+	if (sql == NULL) {
+		return drip_error_nomem(err, strlen(c->where));
+	}
+	if (!drip_sql_rows_parses(ctx, sql, &finding)) {
+		drip_error_option(&finding, "where");
+		report->add(report, DRIP_LOG_ERROR, &finding);
+	}
+	free(sql);
+	return 0;
+}
+
 static int infer(struct drip_ctx *ctx, const struct filter_config *config,
 		 const struct drip_schema *input, struct drip_lineage_edge **ret_edges,
 		 uint32_t *ret_count, struct drip_error *err)
 {
-	char *sql = make_sql("SELECT (\n", config->where,
-			     "\n) AS passes, " DRIP_ROW_COLUMN " FROM input");
+	char *sql = verdict_sql(config);
 	struct drip_schema *schema;
 	const struct drip_column *passes;
 	char name[64];
@@ -405,6 +429,7 @@ static int filter_process(void *self, struct drip_batch *batch, struct drip_erro
 
 static const struct drip_transform_ops ops = {
 	.struct_size = sizeof(ops),
+	.check = filter_check,
 	.open = filter_open,
 	.close = filter_close,
 	.interrupt = filter_interrupt,
@@ -419,7 +444,7 @@ static const struct drip_component component = {
 	.summary = "Passes the rows for which a SQL expression is true",
 	.description =
 		"The expression is checked against the schema of each table when the pipeline "
-		"is validated.",
+		"is validated; where that is not known, its grammar is.",
 	.schema_notes =
 		"Schemas pass as they are. Columns that the expression reads are lineage of "
 		"every column, as influence.",

@@ -185,13 +185,24 @@ static void refuses(const char *where, const char *code)
 	drip_schema_unref(s);
 }
 
+/* Where no schema is known. */
+static void refuses_options(const char *const *options, const char *code, const char *option)
+{
+	h = drip_harness_create(test_argv[1]);
+	CHECK(drip_harness_open(h, DRIP_KIND_TRANSFORM, "filter", options, &filter, &err) < 0);
+	CHECK_EQ_STR(err.code, code);
+	CHECK_EQ_STR(err.option, option);
+	drip_harness_destroy(h);
+}
+
 TEST(refuses_what_cannot_be_evaluated)
 {
 	refuses("a + 1", "filter.not_boolean");
 	refuses("nosuch > 1", NULL);
-	refuses("a >", NULL);
 	refuses("sum(a) > 1", NULL);
 	refuses("a > 1) OR (b", NULL);
+	refuses_options(DRIP_OPTIONS("where", "a >"), "duckdb.syntax", "where");
+	refuses_options(DRIP_OPTIONS("where", "a; b"), "duckdb.syntax", "where");
 }
 
 TEST_MAIN()

@@ -146,6 +146,45 @@ static void change_case(struct drip_schema_builder *b, const struct drip_schema 
 	}
 }
 
+static bool is_name(const struct drip_pair *pair, struct drip_error *err)
+{
+	if (pair->value != NULL && *pair->value != '\0' && strlen(pair->value) < DRIP_NAME_MAX) {
+		return true;
+	}
+	drip_error_set(err, -EINVAL, "rename.bad_column_name",
+		       "the new name of column '%s' is empty or too long", pair->key);
+	drip_error_option(err, "columns.%s", pair->key);
+	return false;
+}
+
+/* What is wrong with the new names by themselves. */
+static int rename_check(struct drip_ctx *ctx, const void *config, bool connect,
+			struct drip_report *report, struct drip_error *err)
+{
+	const struct drip_pairs *columns = &((const struct rename_config *)config)->columns;
+
+	for (size_t i = 0; i < columns->count; i++) {
+		const struct drip_pair *pair = &columns->items[i];
+		struct drip_error finding = DRIP_ERROR_INIT;
+
+		for (size_t j = 0; is_name(pair, &finding) && j < i; j++) {
+			const struct drip_pair *other = &columns->items[j];
+
+			if (other->value != NULL && strcmp(other->value, pair->value) == 0) {
+				drip_error_set(&finding, -EINVAL, "rename.duplicate_column",
+					       "columns '%s' and '%s' would both be called '%s'",
+					       other->key, pair->key, pair->value);
+				drip_error_option(&finding, "columns.%s", pair->key);
+				break;
+			}
+		}
+		if (finding.rc != 0) {
+			report->add(report, DRIP_LOG_ERROR, &finding);
+		}
+	}
+	return 0;
+}
+
 /* `rc`: what the table's name came to. */
 static int rename_columns(const struct rename_config *config, const struct drip_schema *input,
 			  struct drip_schema_builder *b, int rc, struct drip_error *err)
@@ -158,14 +197,10 @@ static int rename_columns(const struct rename_config *config, const struct drip_
 		struct drip_error one = DRIP_ERROR_INIT;
 		int index = drip_schema_require(input, pair->key, "rename.no_column", &one);
 
-		if (index >= 0 && (pair->value == NULL || *pair->value == '\0' ||
-				   strlen(pair->value) >= DRIP_NAME_MAX)) {
-			index = drip_error_set(&one, -EINVAL, "rename.bad_column_name",
-					       "the new name of column '%s' is empty or too long",
-					       pair->key);
-		}
 		if (index < 0) {
 			drip_error_option(&one, "columns.%s", pair->key);
+		}
+		if (index < 0 || !is_name(pair, &one)) {
 			rc = drip_error_also(err, rc, &one);
 			continue;
 		}
@@ -297,6 +332,7 @@ static int rename_process(void *self, struct drip_batch *batch, struct drip_erro
 
 static const struct drip_transform_ops ops = {
 	.struct_size = sizeof(ops),
+	.check = rename_check,
 	.open = rename_open,
 	.close = rename_close,
 	.negotiate = rename_negotiate,

@@ -117,11 +117,23 @@ static void refuses(const char *const *options, const char *code, const char *op
 	drip_schema_unref(s);
 }
 
+/* Where no schema is known. */
+static void refuses_options(const char *const *options, const char *code, const char *option)
+{
+	h = drip_harness_create(test_argv[1]);
+	CHECK(drip_harness_open(h, DRIP_KIND_TRANSFORM, "rename", options, &stage, &err) < 0);
+	CHECK_EQ_STR(err.code, code);
+	CHECK_EQ_STR(err.option, option);
+	drip_harness_destroy(h);
+}
+
 TEST(refuses_names_that_cannot_be)
 {
 	refuses(DRIP_OPTIONS("columns.c", "d"), "rename.no_column", "columns.c");
 	refuses(DRIP_OPTIONS("columns.a", "b"), "rename.duplicate_column", "columns");
-	refuses(DRIP_OPTIONS("columns.a", ""), "rename.bad_column_name", "columns.a");
+	refuses_options(DRIP_OPTIONS("columns.a", ""), "rename.bad_column_name", "columns.a");
+	refuses_options(DRIP_OPTIONS("columns.a", "x", "columns.b", "x"), "rename.duplicate_column",
+			"columns.b");
 	refuses(DRIP_OPTIONS("tables.*", "x$2"), "rename.bad_table_name", "tables.*");
 	refuses(DRIP_OPTIONS("tables.t", ""), "rename.bad_table_name", "tables.t");
 	refuses(DRIP_OPTIONS("tables.t", "x."), "rename.bad_table_name", "tables.t");

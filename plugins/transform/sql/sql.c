@@ -34,6 +34,19 @@ static const struct drip_option options[] = {
 			    "its columns come out under their names."),
 };
 
+static int stage_check(struct drip_ctx *ctx, const void *config, bool connect,
+		       struct drip_report *report, struct drip_error *err)
+{
+	const struct sql_config *c = config;
+	struct drip_error finding = DRIP_ERROR_INIT;
+
+	if (!drip_sql_rows_parses(ctx, c->sql, &finding)) {
+		drip_error_option(&finding, "sql");
+		report->add(report, DRIP_LOG_ERROR, &finding);
+	}
+	return 0;
+}
+
 static int stage_open(struct drip_ctx *ctx, const void *config, void **ret_self,
 		      struct drip_error *err)
 {
@@ -270,6 +283,7 @@ static int stage_process(void *self, struct drip_batch *batch, struct drip_error
 
 static const struct drip_transform_ops ops = {
 	.struct_size = sizeof(ops),
+	.check = stage_check,
 	.open = stage_open,
 	.close = stage_close,
 	.interrupt = stage_interrupt,

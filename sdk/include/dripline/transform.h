@@ -67,6 +67,11 @@ int drip_sql_rows_infer(struct drip_ctx *ctx, const char *text, const struct dri
 			struct drip_schema **ret_schema, struct drip_lineage_edge **ret_edges,
 			uint32_t *ret_edges_count, struct drip_error *err) DRIP_MUST_CHECK;
 
+/* True where `text` is one query by its grammar. What hangs on the input, as columns and types, is
+ * left to infer; so is all where the engine is not to be had. For `check`, which knows no schema.
+ */
+bool drip_sql_rows_parses(struct drip_ctx *ctx, const char *text, struct drip_error *err);
+
 /* A session for batches of one schema, so that statements stay prepared. Zeroed is closed. */
 struct drip_sql_rows {
 	struct drip_ctx *ctx;
