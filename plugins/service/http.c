@@ -2,6 +2,7 @@
 /* The HTTP server of the services: addresses, requests, tokens, answers. See http.h. */
 #include "http.h"
 
+#include "http_head.h"
 #include "http_slow.h"
 #include "http_stream.h"
 
@@ -34,8 +35,9 @@ struct http_server {
 struct body {
 	struct http_job job; /* first: of a slow one */
 	char *data;
-	size_t size;
+	size_t size, dropped; /* dropped: what came beyond the limit */
 	bool too_large, no_memory;
+	const char *fault; /* of its head, static; NULL: none */
 	struct http_request request;
 	struct http_answer answer;
 };
@@ -302,8 +304,7 @@ static bool authorize(const struct http_request *r, struct http_answer *ret)
 		       "Ask for 127.0.0.1 or localhost, or set a token.");
 		return false;
 	}
-	if (r->post && strncasecmp(header_or_empty(r, MHD_HTTP_HEADER_CONTENT_TYPE),
-				   "application/json", 16) != 0) {
+	if (r->post && !http_head_is_json(header_or_empty(r, MHD_HTTP_HEADER_CONTENT_TYPE))) {
 		refuse(r, ret, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "http.bad_content_type",
 		       "a POST needs the content type application/json",
 		       "Send \"Content-Type: application/json\".");
@@ -368,6 +369,9 @@ static void add_headers(struct MHD_Response *response, const struct http_answer 
 		snprintf(seconds, sizeof(seconds), "%u", a->retry_after);
 		MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
 	}
+	if (a->closes) {
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+	}
 	if (a->status == MHD_HTTP_UNAUTHORIZED) {
 		MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
 	}
@@ -403,6 +407,7 @@ static void add_to_body(struct body *b, const char *data, size_t size, size_t ma
 
 	if (b->too_large || b->no_memory || size > max - b->size) {
 		b->too_large |= !b->no_memory;
+		b->dropped += size;
 		return;
 	}
 	grown = realloc(b->data, b->size + size + 1);
@@ -428,7 +433,9 @@ static void answer(const struct http_request *r, const struct body *b, struct ht
 {
 	const struct http_options *o = &r->server->options;
 
-	if (strlen(r->url) > HTTP_URL_MAX) {
+	if (b->fault != NULL) {
+		refuse(r, ret, MHD_HTTP_BAD_REQUEST, "http.bad_head", b->fault, "");
+	} else if (strlen(r->url) > HTTP_URL_MAX) {
 		refuse(r, ret, MHD_HTTP_URI_TOO_LONG, "http.url_too_long", "the URL is too long",
 		       "");
 	} else if (b->too_large) {
@@ -486,11 +493,13 @@ static enum MHD_Result take_headers(const struct http_request *r, void **state)
 	if (body == NULL) {
 		return MHD_NO;
 	}
-	if (!is_announced_too_large(r)) {
+	body->fault = http_head_fault(r->connection);
+	body->too_large = is_announced_too_large(r);
+	if (body->fault == NULL && !body->too_large) {
 		return MHD_YES;
 	}
-	body->too_large = true; /* answered before it is sent */
-	body->request = *r;
+	body->request = *r; /* answered before its body is sent */
+	body->answer.closes = true;
 	answer(r, body, &body->answer);
 	return send_answer(r, &body->answer);
 }
@@ -514,7 +523,7 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *c, const ch
 	if (*upload_size != 0) {
 		add_to_body(body, upload, *upload_size, server->options.body_max);
 		*upload_size = 0;
-		return body->too_large ? MHD_NO : MHD_YES;
+		return body->dropped > server->options.body_max ? MHD_NO : MHD_YES;
 	}
 	request.body = body->data != NULL ? body->data : "";
 	request.body_size = body->size;
@@ -573,9 +582,10 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, struct addres
 		(unsigned)(each > config->max_connections ? config->max_connections : each),
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((config->timeout.ms + 999) / 1000),
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_BYTES,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-		http_lines_changed, server->lines, MHD_OPTION_ARRAY, t->key != NULL ? tls : &none,
-		MHD_OPTION_END);
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, http_head_unescape,
+		NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+		MHD_OPTION_NOTIFY_CONNECTION, http_lines_changed, server->lines, MHD_OPTION_ARRAY,
+		t->key != NULL ? tls : &none, MHD_OPTION_END);
 }
 
 static bool make_parts(struct http_server *server, const struct http_options *options)

@@ -70,6 +70,7 @@ struct http_answer {
 	const char *etag;   /* static; makes the answer cacheable, and 304 where it is asked for */
 	const char *policy; /* static; Content-Security-Policy */
 	unsigned retry_after; /* seconds; 0: not said */
+	bool closes;          /* the connection: what follows cannot be read as a request */
 	bool stream;          /* 200 with server-sent events until the server stops */
 };
 
