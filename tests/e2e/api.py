@@ -97,11 +97,11 @@ def check(ok, what, got=""):
 
 
 class Daemon:
-    def __init__(self, folder, tls=""):
+    def __init__(self, folder, tls="", config=CONFIG):
         self.folder = folder
         os.makedirs(folder + "/conf", exist_ok=True)
         with open(folder + "/conf/a.yaml", "w", encoding="utf-8") as out:
-            out.write(CONFIG.format(dir=folder, tls=tls))
+            out.write(config.format(dir=folder, tls=tls))
         self.lines, self.more = [], threading.Condition()
         self.process = subprocess.Popen([DRIPLINE, "daemon", folder + "/conf"], stderr=subprocess.STDOUT,
                                         stdout=subprocess.PIPE, text=True)
@@ -372,4 +372,5 @@ def main():
     return 1 if failures else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -380,8 +380,19 @@ static bool end_run(struct drip_duck_guard *g, struct running *r)
 	return timed_out;
 }
 
+/* What is not of the query's making may name paths and settings of this machine: they go to the
+ * log. */
+static int tell_fault(const struct drip_duck *duck, int rc, const struct drip_error *reason,
+		      struct drip_error *err)
+{
+	drip_log_error(duck->ctx, "a guarded query failed: %s", reason->message);
+	return drip_error_set_retryable(err, rc, "guard.could_not_run",
+					"the database could not run the query");
+}
+
 /* The catalog's own words name tables that the role may not know of. */
-static int tell_failure(int rc, const struct drip_error *reason, struct drip_error *err)
+static int tell_failure(const struct drip_duck *duck, int rc, const struct drip_error *reason,
+			struct drip_error *err)
 {
 	if (strstr(reason->message, "Catalog Error") != NULL ||
 	    strstr(reason->message, "catalog error") != NULL) {
@@ -395,6 +406,15 @@ static int tell_failure(int rc, const struct drip_error *reason, struct drip_err
 			*err = *reason;
 		}
 		return rc;
+	}
+	if (rc == -ENOMEM) {
+		drip_error_set(err, -ERANGE, "guard.out_of_memory",
+			       "the query needs more memory than there is for it");
+		drip_error_hint(err, "Ask for less, or narrow the dates.");
+		return -ERANGE;
+	}
+	if (rc != -EINVAL && rc != -ERANGE) {
+		return tell_fault(duck, rc, reason, err);
 	}
 	return drip_error_set(err, rc, "guard.query_failed", "%.500s", reason->message);
 }
@@ -517,7 +537,7 @@ static int run_in_time(struct drip_duck *duck, const struct drip_guard_query *q,
 					    (long long)q->timeout_ms);
 			drip_error_hint(err, "Ask for less, or narrow the dates.");
 		} else if (rc != 0) {
-			rc = tell_failure(rc, &reason, err);
+			rc = tell_failure(duck, rc, &reason, err);
 		}
 	}
 	drip_duck_session_close(session);

@@ -100,7 +100,7 @@ void api_dashboard(struct api *api, const struct api_caller *caller, const struc
 		   struct http_answer *ret);
 void api_fraud(struct api *api, const struct api_caller *caller, const struct http_request *r,
 	       struct http_answer *ret);
-extern const char api_openapi[]; /* openapi.c */
+extern const char api_openapi[]; /* of openapi.json, the OpenAPI 3.1 document */
 
 uint64_t api_now_ns(void);
 /* The status of an error of the guard or the host. */
