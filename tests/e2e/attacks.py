@@ -150,6 +150,7 @@ def test_heads(d, bob):
                                                                       b"Connection: close\r\nContent-Length: 18\r\n\r\n" + body, b"415")):
         got = raw(d.port, data)
         check(got.startswith(b"HTTP/1.1 " + want) and b" 200 OK" not in got[12:], "a request with " + what, got[:200])
+    check(b'"code":"http.bad_head"' in raw(d.port, get + b"Host: y\r\n\r\n"), "and is told why")
     for path, want in (("/../../etc/passwd", 404), ("/%2e%2e/%2e%2e/etc/passwd", 404), ("//query", 404), ("/query%00", 404), ("/QUERY", 404),
                        ("/openapi.json/../query", 404), ("/ml/churn/U1%00x", 400), ("/ml/churn/U1%2fx", 400), ("/ml/churn/", 400),
                        ("/ml/churn/%F0%9F%98%80", 400), ("/analytics/dashboard?days=2%00x", 400), ("/analytics/dashboard?days=-1", 400),
