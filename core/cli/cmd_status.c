@@ -7,6 +7,7 @@
 #include "cli/client.h"
 #include "cli/progress.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,9 +198,76 @@ int drip_cmd_reload(int argc, char **argv)
 	return status;
 }
 
+#define PAUSE_POLL_MS     20
+#define PAUSE_TIMEOUT_SEC 60
+
+/* Nothing is written for it until it is resumed. */
+static bool at_rest(const char *state)
+{
+	static const char *const states[] = {"paused", "finished", "failed", "stopped"};
+
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		if (strcmp(state, states[i]) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A pause holds once what was read is committed; a backup must not begin before. */
+static int wait_for_rest(const char *state, const char *pipeline, const char *arguments,
+			 int64_t timeout_sec)
+{
+	for (int64_t left_ms = timeout_sec * 1000;; left_ms -= PAUSE_POLL_MS) {
+		drip_autoptr(drip_json_tree) tree = NULL;
+		const struct drip_json_node *result, *list;
+		const char *now;
+		int status = drip_client_ask("pause", state, "status", arguments, &tree, &result);
+
+		if (status != DRIP_EXIT_OK) {
+			return status;
+		}
+		list = drip_json_get(result, "pipelines");
+		now = list != NULL && list->first != NULL
+			      ? drip_json_get_string(list->first, "state", "")
+			      : "";
+		if (at_rest(now)) {
+			printf("pipeline %s: %s\n", pipeline, now);
+			return DRIP_EXIT_OK;
+		}
+		if (left_ms <= 0) {
+			fprintf(stderr,
+				"dripline pause: pipeline %s is still %s; it pauses once what it "
+				"has read is committed\n",
+				pipeline, now);
+			return DRIP_EXIT_FAILED;
+		}
+		(void)poll(NULL, 0, PAUSE_POLL_MS);
+	}
+}
+
 int drip_cmd_pause(int argc, char **argv)
 {
-	return on_pipeline("pause", argc, argv);
+	drip_autoptr(drip_json_tree) tree = NULL;
+	drip_autostr arguments = DRIP_STR_INIT;
+	const struct drip_json_node *result;
+	const char *operands[1] = {NULL}, *state = NULL;
+	int64_t timeout = PAUSE_TIMEOUT_SEC;
+	size_t count;
+	const struct drip_arg args[] = {{.name = "state", .text = &state},
+					{.name = "timeout", .number = &timeout},
+					{.name = NULL}};
+	int status = drip_args_parse(argc, argv, args, operands, 1, 1, &count);
+
+	if (status != DRIP_EXIT_OK) {
+		return status;
+	}
+	pipeline_arguments(&arguments, operands[0]);
+	status =
+		drip_client_ask("pause", state, "pause", drip_str_text(&arguments), &tree, &result);
+	return status != DRIP_EXIT_OK
+		       ? status
+		       : wait_for_rest(state, operands[0], drip_str_text(&arguments), timeout);
 }
 
 int drip_cmd_resume(int argc, char **argv)

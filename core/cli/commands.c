@@ -124,7 +124,10 @@ const struct drip_command drip_commands[] = {
 	 .run = drip_cmd_pause,
 	 .usage = "dripline pause PIPELINE [options]",
 	 .summary = "stop a pipeline at its next commit, until it is resumed",
-	 .help = STATE_HELP},
+	 .help = "Waits until all that was read is committed: then nothing is written for the "
+		 "pipeline, and its files can be copied.\n\n" STATE_HELP
+		 "  --timeout N          seconds to wait, 60 unless told; the pause stays asked "
+		 "for\n"},
 	{.name = "resume",
 	 .run = drip_cmd_resume,
 	 .usage = "dripline resume PIPELINE [options]",

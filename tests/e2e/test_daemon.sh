@@ -76,8 +76,7 @@ wait "$tap"
 check "tap shows five rows and ends" $? || sed 's/^/# /' "$dir/tap"
 
 # ---- pause and resume
-ctl pause shop >/dev/null
-wait_until 30 is state paused
+ctl pause shop >/dev/null && is state paused # it has waited
 check "pause" $?
 before="$(field rows_in)"
 at="$(mariadb_sql "$db" -e 'SELECT transactions FROM shop_control.writer')"
