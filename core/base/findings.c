@@ -227,6 +227,18 @@ void drip_findings_drop(struct drip_findings *f, bool (*drop)(const struct drip_
 	f->count = kept;
 }
 
+void drip_findings_cut(struct drip_findings *f, size_t from, size_t to)
+{
+	if (from >= to) {
+		return;
+	}
+	for (size_t i = from; i < to; i++) {
+		discard(f, &f->items[i]);
+	}
+	memmove(&f->items[from], &f->items[to], (f->count - to) * sizeof(*f->items));
+	f->count -= to - from;
+}
+
 void drip_findings_sort(struct drip_findings *f)
 {
 	/* Insertion sort: stable, and the list is bounded by DRIP_FINDINGS_MAX and nearly sorted.

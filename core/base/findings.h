@@ -42,6 +42,8 @@ void drip_findings_add_error(struct drip_findings *f, enum drip_severity severit
 /* Drops those of which `drop` is true. */
 void drip_findings_drop(struct drip_findings *f, bool (*drop)(const struct drip_findings *f,
 							      const struct drip_finding *item));
+/* Drops the items from index `from` up to, not including, `to`. */
+void drip_findings_cut(struct drip_findings *f, size_t from, size_t to);
 /* By file, line, column; stable. Findings that are the same in every word are kept once. */
 void drip_findings_sort(struct drip_findings *f);
 /* "file:line:column: error: message [code]", then "  hint: ..." ; or one JSON document. */

@@ -8,6 +8,7 @@
 #include "config/yaml.h"
 
 #include "config/yaml_map.h"
+#include "config/yaml_recover.h"
 
 #include "base/alloc.h"
 
@@ -16,48 +17,19 @@
 #include <string.h>
 #include <yaml.h>
 
-struct frame {
-	struct drip_node *node;
-	size_t first; /* index of its first child in `pending` */
-};
-
-struct anchor {
-	const char *name;
-	struct drip_node *node;
-};
-
-struct parser {
-	struct drip_arena *arena;
-	struct drip_findings *findings;
-	const char *file;
-	const char *text;
-	size_t size;
-	yaml_parser_t yaml;
-	struct frame frames[DRIP_YAML_DEPTH_MAX];
-	size_t depth;
-	struct drip_node **pending;
-	size_t pending_count, pending_capacity;
-	struct anchor *anchors;
-	size_t anchors_count, anchors_capacity;
-	size_t nodes; /* made, and added by merges */
-	size_t documents;
-	bool incomplete; /* the root's */
-	struct drip_node *root;
-};
-
-static struct drip_place place_of(const struct parser *p, yaml_mark_t mark)
+static struct drip_place place_of(const struct drip_yaml_parser *p, yaml_mark_t mark)
 {
-	return (struct drip_place){p->file, (int)mark.line + 1, (int)mark.column + 1};
+	return (struct drip_place){p->file, p->line + (int)mark.line + 1, (int)mark.column + 1};
 }
 
-static int refuse(struct parser *p, const struct drip_place *place, const char *code,
+static int refuse(struct drip_yaml_parser *p, const struct drip_place *place, const char *code,
 		  const char *hint, const char *message)
 {
 	drip_findings_add(p->findings, DRIP_SEVERITY_ERROR, place, code, hint, "%s", message);
 	return -EINVAL;
 }
 
-static int push(struct parser *p, struct drip_node *node)
+static int push(struct drip_yaml_parser *p, struct drip_node *node)
 {
 	if (p->pending_count == p->pending_capacity) {
 		size_t capacity = p->pending_capacity == 0 ? 64 : p->pending_capacity * 2;
@@ -79,7 +51,7 @@ static int push(struct parser *p, struct drip_node *node)
 /* Anchors are looked up one after the other, so there is a bound on them. */
 #define ANCHORS_MAX 10000
 
-static int add_anchor(struct parser *p, const unsigned char *name, struct drip_node *node)
+static int add_anchor(struct drip_yaml_parser *p, const unsigned char *name, struct drip_node *node)
 {
 	if (name == NULL) {
 		return 0;
@@ -96,7 +68,8 @@ static int add_anchor(struct parser *p, const unsigned char *name, struct drip_n
 	}
 	if (p->anchors_count == p->anchors_capacity) {
 		size_t capacity = p->anchors_capacity == 0 ? 16 : p->anchors_capacity * 2;
-		struct anchor *grown = drip_realloc(p->anchors, capacity * sizeof(*grown));
+		struct drip_yaml_anchor *grown =
+			drip_realloc(p->anchors, capacity * sizeof(*grown));
 
 		if (grown == NULL) {
 			return -ENOMEM;
@@ -109,8 +82,8 @@ static int add_anchor(struct parser *p, const unsigned char *name, struct drip_n
 	return p->anchors[p->anchors_count++].name != NULL ? 0 : -ENOMEM;
 }
 
-static int make_node(struct parser *p, enum drip_node_kind kind, const yaml_event_t *event,
-		     struct drip_node **ret)
+static int make_node(struct drip_yaml_parser *p, enum drip_node_kind kind,
+		     const yaml_event_t *event, struct drip_node **ret)
 {
 	struct drip_place place = place_of(p, event->start_mark);
 	struct drip_node *node;
@@ -132,8 +105,8 @@ static int make_node(struct parser *p, enum drip_node_kind kind, const yaml_even
 	return 0;
 }
 
-static void check_tag(struct parser *p, const struct drip_node *node, const unsigned char *tag,
-		      const char *const *known)
+static void check_tag(struct drip_yaml_parser *p, const struct drip_node *node,
+		      const unsigned char *tag, const char *const *known)
 {
 	if (tag == NULL || strcmp((const char *)tag, "!") == 0) {
 		return;
@@ -154,7 +127,7 @@ static bool is_null_text(const char *text)
 	       strcmp(text, "Null") == 0 || strcmp(text, "NULL") == 0;
 }
 
-static int on_scalar(struct parser *p, const yaml_event_t *event)
+static int on_scalar(struct drip_yaml_parser *p, const yaml_event_t *event)
 {
 	static const char *const known[] = {YAML_STR_TAG,  YAML_INT_TAG,  YAML_FLOAT_TAG,
 					    YAML_BOOL_TAG, YAML_NULL_TAG, NULL};
@@ -187,7 +160,7 @@ static int on_scalar(struct parser *p, const yaml_event_t *event)
 }
 
 /* Stands for what an alias should have named. */
-static int push_broken(struct parser *p, const yaml_event_t *event)
+static int push_broken(struct drip_yaml_parser *p, const yaml_event_t *event)
 {
 	struct drip_node *node;
 	int rc = make_node(p, DRIP_NODE_SCALAR, event, &node);
@@ -201,7 +174,7 @@ static int push_broken(struct parser *p, const yaml_event_t *event)
 	return push(p, node);
 }
 
-static int on_alias(struct parser *p, const yaml_event_t *event)
+static int on_alias(struct drip_yaml_parser *p, const yaml_event_t *event)
 {
 	struct drip_place place = place_of(p, event->start_mark);
 	const char *name = (const char *)event->data.alias.anchor;
@@ -218,13 +191,16 @@ static int on_alias(struct parser *p, const yaml_event_t *event)
 		}
 		return push(p, p->anchors[i].node);
 	}
-	drip_findings_add(p->findings, DRIP_SEVERITY_ERROR, &place, "config.unknown_anchor",
-			  "Put &NAME before the value that *NAME shall repeat, above the alias.",
-			  "no anchor \"%s\" stands before this alias", name);
+	if (!p->lost) { /* otherwise it may stand in what could not be parsed */
+		drip_findings_add(p->findings, DRIP_SEVERITY_ERROR, &place, "config.unknown_anchor",
+				  "Put &NAME before the value that *NAME shall repeat, above the "
+				  "alias.",
+				  "no anchor \"%s\" stands before this alias", name);
+	}
 	return push_broken(p, event);
 }
 
-static int on_start(struct parser *p, const yaml_event_t *event, enum drip_node_kind kind)
+static int on_start(struct drip_yaml_parser *p, const yaml_event_t *event, enum drip_node_kind kind)
 {
 	static const char *const known[] = {YAML_SEQ_TAG, YAML_MAP_TAG, NULL};
 	bool map = kind == DRIP_NODE_MAP;
@@ -247,13 +223,13 @@ static int on_start(struct parser *p, const yaml_event_t *event, enum drip_node_
 		return rc;
 	}
 	node->open = true;
-	p->frames[p->depth++] = (struct frame){node, p->pending_count};
+	p->frames[p->depth++] = (struct drip_yaml_frame){node, p->pending_count};
 	return 0;
 }
 
 /* Adds up weight and height of the children; refuses what unfolds beyond the bounds. */
-static int weigh(struct parser *p, struct drip_node *node, struct drip_node *const *children,
-		 size_t count)
+static int weigh(struct drip_yaml_parser *p, struct drip_node *node,
+		 struct drip_node *const *children, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		node->weight += children[i]->weight;
@@ -273,37 +249,48 @@ static int weigh(struct parser *p, struct drip_node *node, struct drip_node *con
 	return 0;
 }
 
-static int on_end(struct parser *p)
+int drip_yaml_close(struct drip_yaml_parser *p, struct drip_node *node, struct drip_node **children,
+		    size_t count, bool raw)
 {
-	struct frame frame = p->frames[--p->depth];
-	struct drip_node *node = frame.node;
-	struct drip_node **children = p->pending != NULL ? p->pending + frame.first : NULL;
-	size_t count = p->pending_count - frame.first;
 	int rc = weigh(p, node, children, count);
 
-	node->open = false;
-	if (rc < 0) {
-		return rc;
-	}
-	if (node->kind == DRIP_NODE_MAP) {
+	if (rc == 0 && node->kind == DRIP_NODE_MAP && !raw) {
 		rc = drip_yaml_map_fill(p->arena, p->findings, node, children, count / 2,
 					&p->nodes);
 		p->incomplete |= node->broken;
-	} else {
-		node->items = drip_arena_array(p->arena, count, sizeof(*node->items));
-		if (node->items == NULL) {
-			return -ENOMEM;
-		}
-		if (count > 0) {
-			memcpy(node->items, children, count * sizeof(*children));
-		}
-		node->count = count;
+		return rc;
 	}
-	p->pending_count = frame.first;
-	return rc < 0 ? rc : push(p, node);
+	node->items = drip_arena_array(p->arena, count, sizeof(*node->items));
+	if (node->items == NULL) {
+		return -ENOMEM;
+	}
+	if (count > 0) {
+		memcpy(node->items, children, count * sizeof(*children));
+	}
+	node->count = count;
+	return rc;
 }
 
-static int on_event(struct parser *p, const yaml_event_t *event)
+static int on_end(struct drip_yaml_parser *p)
+{
+	struct drip_yaml_frame frame = p->frames[--p->depth];
+	struct drip_node **children = p->pending != NULL ? p->pending + frame.first : NULL;
+	int rc = drip_yaml_close(p, frame.node, children, p->pending_count - frame.first,
+				 p->raw && p->depth == 0);
+
+	frame.node->open = false;
+	p->pending_count = frame.first;
+	return rc < 0 ? rc : push(p, frame.node);
+}
+
+void drip_yaml_many_documents(struct drip_yaml_parser *p, const struct drip_place *place)
+{
+	refuse(p, place, "config.many_documents", "Put each document into a file of its own.",
+	       "a file holds one YAML document");
+	p->incomplete = true;
+}
+
+static int on_event(struct drip_yaml_parser *p, const yaml_event_t *event)
 {
 	struct drip_place place;
 
@@ -314,10 +301,7 @@ static int on_event(struct parser *p, const yaml_event_t *event)
 	case YAML_DOCUMENT_START_EVENT:
 		if (++p->documents == 2) {
 			place = place_of(p, event->start_mark);
-			refuse(p, &place, "config.many_documents",
-			       "Put each document into a file of its own.",
-			       "a file holds one YAML document");
-			p->incomplete = true;
+			drip_yaml_many_documents(p, &place);
 		}
 		return 0;
 	case YAML_SCALAR_EVENT:
@@ -336,66 +320,79 @@ static int on_event(struct parser *p, const yaml_event_t *event)
 	}
 }
 
-/* Line and column of a byte offset; columns count characters, as libyaml's marks do. */
-static struct drip_place place_of_offset(const struct parser *p, size_t offset)
+/* Byte offset of a mark; libyaml counts characters, and none for a byte order mark. */
+static size_t offset_of(const struct drip_yaml_parser *p, yaml_mark_t mark)
 {
-	struct drip_place place = {p->file, 1, 1};
+	size_t at = p->size >= 3 && memcmp(p->text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
 
-	for (size_t i = 0; i < offset && i < p->size; i++) {
-		if (p->text[i] == '\n') {
-			place.line++;
-			place.column = 1;
-		} else if (((unsigned char)p->text[i] & 0xc0) != 0x80) {
-			place.column++;
-		}
+	for (size_t left = mark.index; left > 0 && at < p->size; left--) {
+		do {
+			at++;
+		} while (at < p->size && ((unsigned char)p->text[at] & 0xc0) == 0x80);
 	}
-	return place;
+	return at;
 }
 
-static bool is_tab_at(const struct parser *p, yaml_mark_t mark)
+static bool is_tab_at(const struct drip_yaml_parser *p, yaml_mark_t mark)
 {
-	return mark.index < p->size && p->text[mark.index] == '\t';
+	size_t at = offset_of(p, mark);
+
+	return at < p->size && p->text[at] == '\t';
 }
 
-/* libyaml's marks count characters, so `index` is only a byte offset while all before is ASCII. */
-static int report_syntax(struct parser *p)
+static const char *hint_of(const struct drip_yaml_parser *p, const char *problem)
 {
-	yaml_parser_t *y = &p->yaml;
-	struct drip_place place = place_of(p, y->problem_mark);
+	if (is_tab_at(p, p->yaml.problem_mark)) {
+		return "YAML does not allow tabs for indentation: use spaces.";
+	}
+	if (strstr(problem, "start any token") != NULL) {
+		return "Quote values that begin with @, `, % or another special character.";
+	}
+	if (strstr(problem, "mapping values are not allowed") != NULL) {
+		return "Check the indentation, and quote a value that holds \": \".";
+	}
+	if (strstr(problem, "<document start>") != NULL) {
+		return "Lines that belong together begin in the same column.";
+	}
+	return NULL;
+}
+
+static int report_syntax(struct drip_yaml_parser *p)
+{
+	const yaml_parser_t *y = &p->yaml;
 	const char *problem = y->problem != NULL ? y->problem : "malformed YAML";
-	const char *hint = NULL;
+	const char *hint = hint_of(p, problem);
+	struct drip_place place = place_of(p, y->problem_mark);
 
-	switch (y->error) {
-	case YAML_MEMORY_ERROR:
+	if (y->error == YAML_MEMORY_ERROR) {
 		return -ENOMEM;
-	case YAML_READER_ERROR:
-		place = place_of_offset(p, y->problem_offset);
+	}
+	if (y->error == YAML_READER_ERROR) {
+		place = (struct drip_place){p->file, p->line + 1, 1};
 		drip_findings_add(p->findings, DRIP_SEVERITY_ERROR, &place, "config.bad_encoding",
 				  "Save the file as UTF-8 without control characters.",
 				  "cannot read the text: %s", problem);
 		return -EINVAL;
-	default:
-		break;
 	}
-	if (is_tab_at(p, y->problem_mark)) {
-		hint = "YAML does not allow tabs for indentation: use spaces.";
-	} else if (strstr(problem, "start any token") != NULL) {
-		hint = "Quote values that begin with @, `, % or another special character.";
-	} else if (strstr(problem, "mapping values are not allowed") != NULL) {
-		hint = "Check the indentation, and quote a value that holds \": \".";
+	if (strstr(problem, "<document start>") != NULL) {
+		problem = "the indentation does not fit that of the lines before";
 	}
-	if (y->context != NULL) {
-		drip_findings_add(p->findings, DRIP_SEVERITY_ERROR, &place, "config.syntax", hint,
-				  "cannot parse YAML: %s, %s that begins at line %zu", problem,
-				  y->context, y->context_mark.line + 1);
-	} else {
+	if (y->context == NULL) {
 		drip_findings_add(p->findings, DRIP_SEVERITY_ERROR, &place, "config.syntax", hint,
 				  "cannot parse YAML: %s", problem);
+		return -EINVAL;
 	}
+	if (offset_of(p, y->problem_mark) >=
+	    p->size) { /* something is not closed: it begins there */
+		place = place_of(p, y->context_mark);
+	}
+	drip_findings_add(p->findings, DRIP_SEVERITY_ERROR, &place, "config.syntax", hint,
+			  "cannot parse YAML: %s, %s that begins at line %d", problem, y->context,
+			  p->line + (int)y->context_mark.line + 1);
 	return -EINVAL;
 }
 
-static int run(struct parser *p)
+static int run_events(struct drip_yaml_parser *p)
 {
 	bool done = false;
 	int rc = 0;
@@ -413,29 +410,59 @@ static int run(struct parser *p)
 	return rc;
 }
 
+int drip_yaml_run(struct drip_yaml_parser *p, const char *text, size_t size, int line, bool raw,
+		  struct drip_node **ret_root)
+{
+	size_t anchors = p->anchors_count;
+	int rc;
+
+	*ret_root = p->root = NULL;
+	p->text = text;
+	p->size = size;
+	p->line = line;
+	p->raw = raw;
+	p->documents = p->depth = p->pending_count = 0;
+	if (!yaml_parser_initialize(&p->yaml)) {
+		return -ENOMEM;
+	}
+	yaml_parser_set_input_string(&p->yaml, (const unsigned char *)text, size);
+	rc = run_events(p);
+	yaml_parser_delete(&p->yaml);
+	if (rc == -EINVAL && p->documents > 1) {
+		rc = 0; /* in what does not count */
+	}
+	if (rc == 0) {
+		*ret_root = p->root;
+		return 0;
+	}
+	/* An anchor may still name what is not finished. */
+	p->anchors_count = anchors;
+	while (p->depth > 0) {
+		struct drip_node *node = p->frames[--p->depth].node;
+
+		node->open = false;
+		node->broken = true;
+	}
+	return rc;
+}
+
 int drip_yaml_parse(struct drip_arena *arena, const char *file, const void *text, size_t size,
 		    struct drip_findings *findings, struct drip_node **ret_root)
 {
-	struct parser p = {
-		.arena = arena, .findings = findings, .file = file, .text = text, .size = size};
+	struct drip_yaml_parser p = {.arena = arena, .findings = findings, .file = file};
 	size_t errors = findings->errors;
-	int rc;
+	struct drip_node *root;
+	int rc = drip_yaml_parse_all(&p, text, size, &root);
 
 	*ret_root = NULL;
-	if (!yaml_parser_initialize(&p.yaml)) {
-		return -ENOMEM;
-	}
-	yaml_parser_set_input_string(&p.yaml, text, size);
-	rc = run(&p);
-	yaml_parser_delete(&p.yaml);
 	free(p.pending);
 	free(p.anchors);
-	if (rc < 0 && (rc == -ENOMEM || p.documents < 2)) {
+	if (rc < 0) {
 		return rc;
 	}
-	if (p.root != NULL) {
-		p.root->incomplete = p.incomplete;
+	if (root != NULL) {
+		root->incomplete = p.incomplete || p.lost;
 	}
-	*ret_root = p.root;
+	*ret_root = root;
 	return findings->errors > errors ? -EINVAL : 0;
 }

@@ -131,7 +131,8 @@ static int read_file(struct graph *g, struct graph_file *file)
 		return rc;
 	}
 	if (g->findings->errors > errors && (root == NULL || root->incomplete)) {
-		g->incomplete = true;
+		g->incomplete = file->incomplete = true;
+		g->shared_incomplete |= drip_node_get(root, "pipeline") == NULL;
 	}
 	if (root == NULL || (root->kind == DRIP_NODE_SCALAR && root->null)) {
 		if (g->findings->errors == errors) {
@@ -269,6 +270,14 @@ static bool is_of_structure(const struct drip_finding *item)
 	       strcmp(item->code, "config.alias_cycle") == 0;
 }
 
+/* SQL of a job that asks for what a lost declaration may have made. */
+static bool is_missing_in_sql(const struct drip_finding *item)
+{
+	return strcmp(item->code, "duckdb.sql") == 0 &&
+	       (strstr(item->message, "Catalog Error") != NULL ||
+		strstr(item->message, "Binder Error") != NULL);
+}
+
 /* Findings that say that something is not there, or stand where an alias goes nowhere. */
 static bool is_consequence(const struct drip_findings *f, const struct drip_finding *item)
 {
@@ -280,14 +289,17 @@ static bool is_consequence(const struct drip_findings *f, const struct drip_find
 		"config.requires",          "config.unknown_connection",
 		"config.unknown_input",     "config.unknown_model",
 		"config.unused_connection", "config.unused_stage",
-		"contract.bad_columns",     "policy.unknown_role",
-		"policy.unmatched_grant",
+		"contract.bad_columns",     "job.not_declared",
+		"policy.unknown_role",      "policy.unmatched_grant",
 	};
 
 	for (size_t i = 0; i < DRIP_COUNT(absences); i++) {
 		if (strcmp(item->code, absences[i]) == 0) {
 			return true;
 		}
+	}
+	if (is_missing_in_sql(item)) {
+		return true;
 	}
 	for (size_t i = 0; i < f->count && !is_of_structure(item); i++) {
 		const struct drip_finding *other = &f->items[i];

@@ -24,6 +24,7 @@ struct graph_file {
 	const struct drip_node *root;  /* a map, or NULL */
 	const struct graph_file *from; /* the file that includes it; NULL: none */
 	bool open;                     /* its includes are being loaded */
+	bool incomplete;               /* something in it could not be read */
 	struct graph_file_config config;
 };
 
@@ -62,7 +63,8 @@ struct graph {
 	struct drip_document *document;
 	struct graph_file **files;
 	size_t files_count, files_capacity;
-	bool incomplete; /* something that the files hold could not be read */
+	bool incomplete;        /* one of them is */
+	bool shared_incomplete; /* one that is not a pipeline's alone */
 	const struct drip_node *settings_node;
 	struct graph_declaration *connections, *services, *models;
 	struct graph_pipeline *pipelines;

@@ -428,8 +428,10 @@ static int build_pipeline(struct graph *g, struct graph_file *file)
 	struct builder b = {.g = g, .file = file, .spec = spec};
 	size_t room;
 
-	if (file->config.pipeline == NULL ||
-	    !graph_check_name(g, &name->place, "pipeline", file->config.pipeline)) {
+	if (name->broken) {
+		file->config.pipeline = file->path; /* so that its stages are checked */
+	} else if (file->config.pipeline == NULL ||
+		   !graph_check_name(g, &name->place, "pipeline", file->config.pipeline)) {
 		return 0;
 	}
 	for (size_t i = 0; i < d->pipelines_count; i++) {
