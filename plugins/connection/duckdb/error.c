@@ -54,6 +54,7 @@ static const struct error_class classes[] = {
 	{"Permission", NULL, -EACCES, false, "duckdb.not_permitted",
 	 "See external_access and lock_configuration of the connection."},
 	{"Parser", NULL, -EINVAL, false, "duckdb.syntax", NULL},
+	{"Catalog", "Table with name", -ENXIO, false, "duckdb.no_table", NULL},
 	{"Dependency", NULL, -EBUSY, false, "duckdb.sql", NULL},
 };
 
@@ -166,6 +167,8 @@ int drip_duck_error(struct drip_duck_session *session, const char *text, const c
 	}
 	if (class->hint != NULL) {
 		drip_error_hint(err, "%s", class->hint);
+	} else {
+		suggest(text, err);
 	}
 	return class->rc;
 }

@@ -106,7 +106,8 @@ TEST(errors_are_told_apart)
 	CHECK_EQ_INT(sql->execute(session, "SELEC 1", NULL, &err), -EINVAL);
 	CHECK_EQ_STR(err.code, "duckdb.syntax");
 	CHECK(!err.retryable);
-	CHECK_EQ_INT(sql->execute(session, "SELECT * FROM missing", NULL, &err), -EINVAL);
+	CHECK_EQ_INT(sql->execute(session, "SELECT * FROM missing", NULL, &err), -ENXIO);
+	CHECK_EQ_STR(err.code, "duckdb.no_table");
 	CHECK_EQ_INT(sql->execute(session, "SELECT 1; SELECT 2", NULL, &err), -EINVAL);
 	CHECK_EQ_STR(err.code, "duckdb.several_statements");
 	CHECK_EQ_INT(sql->execute(session, "COMMIT", NULL, &err), -EINVAL);
@@ -119,7 +120,7 @@ TEST(errors_are_told_apart)
 			       "FROM range(200000) t(x)",
 			       &err),
 		     -EINVAL);
-	CHECK_EQ_INT(try_query("INSERT INTO nowhere VALUES (1)", &err), -EINVAL);
+	CHECK_EQ_INT(try_query("INSERT INTO nowhere VALUES (1)", &err), -ENXIO);
 	CHECK_EQ_INT(try_query("SELECT INTERVAL '1 month' AS m", &err), -ERANGE);
 	teardown();
 }
@@ -134,7 +135,7 @@ TEST(a_failed_transaction_cannot_be_committed)
 	fixture_execute(sql, session, "INSERT INTO t VALUES (1)");
 	/* A catalog error would leave DuckDB's transaction open, and the commit would go through.
 	 */
-	CHECK_EQ_INT(sql->execute(session, "INSERT INTO missing VALUES (1)", NULL, &err), -EINVAL);
+	CHECK_EQ_INT(sql->execute(session, "INSERT INTO missing VALUES (1)", NULL, &err), -ENXIO);
 	CHECK_EQ_INT(sql->execute(session, "INSERT INTO t VALUES (2)", NULL, &err), -ECANCELED);
 	CHECK_EQ_INT(sql->commit(session, &err), -ECANCELED);
 	CHECK_EQ_STR(err.code, "duckdb.transaction_aborted");
@@ -478,6 +479,8 @@ TEST(every_kind_of_failure_has_its_code)
 		 -EBADMSG, false},
 		{"Constraint Error: Duplicate key", "duckdb.constraint", -EEXIST, false},
 		{"Binder Error: no", "duckdb.sql", -EINVAL, false},
+		{"Catalog Error: Scalar Function with name f does not exist!", "duckdb.sql",
+		 -EINVAL, false},
 	};
 	struct drip_duck duck = {.lock = PTHREAD_MUTEX_INITIALIZER};
 	struct drip_duck_session s = {.duck = &duck, .in_transaction = true};

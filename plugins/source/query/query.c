@@ -607,6 +607,18 @@ static int await_run(struct query *q, uint32_t timeout_ms, struct drip_error *er
 	return DRIP_POLL_CAUGHT_UP;
 }
 
+/* A source that goes on waits for a table that another pipeline is still to make. */
+static int wait_for_table(const struct query *q, int rc, struct drip_error *err)
+{
+	if (rc == -ENXIO && q->config->interval.ms != 0 && err != NULL) {
+		err->retryable = true;
+		if (err->hint[0] == '\0') {
+			drip_error_hint(err, "Run the pipeline that fills it first.");
+		}
+	}
+	return rc;
+}
+
 static int query_poll(void *self, uint32_t timeout_ms, struct drip_error *err)
 {
 	struct query *q = self;
@@ -620,7 +632,7 @@ static int query_poll(void *self, uint32_t timeout_ms, struct drip_error *err)
 		}
 		rc = begin_run(q, err);
 		if (rc != 0) {
-			return rc;
+			return wait_for_table(q, rc, err);
 		}
 	}
 	rc = read_some(q, &more, err);

@@ -236,7 +236,7 @@ static void refuses(const char *const *options, const char *option, const char *
 
 TEST(refuses_what_cannot_be_read)
 {
-	refuses(DRIP_OPTIONS("connection", "db", "table", "nosuch"), "table", "duckdb.sql");
+	refuses(DRIP_OPTIONS("connection", "db", "table", "nosuch"), "table", "duckdb.no_table");
 	refuses(DRIP_OPTIONS("connection", "db", "sql", "SELEC 1"), "sql", "duckdb.syntax");
 	refuses(DRIP_OPTIONS("connection", "db", "table", "t", "keys", "nosuch"), "keys[0]",
 		"query.no_column");
@@ -244,6 +244,21 @@ TEST(refuses_what_cannot_be_read)
 		"query.bad_watermark");
 	refuses(DRIP_OPTIONS("connection", "db", "table", "t", "class", "secret"), "class",
 		"query.bad_class");
+}
+
+TEST(waits_for_a_table_where_it_goes_on)
+{
+	begin();
+	restart(DRIP_OPTIONS("connection", "db", "table", "late", "interval", "1m"), NULL);
+	CHECK_EQ_INT(drip_harness_poll(query, DRIP_POLL_CAUGHT_UP, &err), -ENXIO);
+	CHECK_EQ_STR(err.code, "duckdb.no_table");
+	CHECK(err.retryable);
+	execute("CREATE TABLE late (id INTEGER)");
+	execute("INSERT INTO late VALUES (1)");
+	restart(DRIP_OPTIONS("connection", "db", "table", "late", "interval", "1m"), NULL);
+	CHECK_EQ_INT(drip_harness_poll(query, DRIP_POLL_CAUGHT_UP, &err), DRIP_POLL_CAUGHT_UP);
+	CHECK_EQ_STR(drip_harness_output(h), "late\nr|1\nMARK\n");
+	finish();
 }
 
 static void refuses_position(const char *const *options, const struct drip_position *p)

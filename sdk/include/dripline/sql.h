@@ -63,7 +63,8 @@ struct drip_sql {
 	/*
 	 * One statement with a result. `bind` (may be NULL) gives values for its ? parameters: a
 	 * batch of one row, borrowed for the call. (gives) the schema, table name "", and a stream
-	 * of struct arrays in that schema. One open stream a session.
+	 * of struct arrays in that schema. One open stream a session. -ENXIO where a table that
+	 * it names does not exist, of execute too.
 	 */
 	int (*query)(void *session, const char *sql, const struct drip_batch *bind,
 		     struct drip_schema **ret_schema, struct ArrowArrayStream *ret_stream,
