@@ -84,6 +84,7 @@ struct company_order {
 	enum company_fraud fraud;
 	int gross, discount, net, refund; /* refund 0: none */
 	int failed;                       /* attempts at paying that failed */
+	int64_t disputed;                 /* seconds from the payment to its chargeback; 0: none */
 	uint64_t card, device, address;
 	int items_count;
 	struct company_item items[COMPANY_ITEMS_MAX];

@@ -245,20 +245,36 @@ static void draw_payment(struct company *c, struct company_order *o, int64_t of)
 	o->finished = o->paid + 90;
 }
 
+/* When the holder of a stolen card takes the money back through the bank: weeks later, so not all
+ * of history's frauds are known at its end. */
+static int64_t draw_dispute(struct company *c, const struct company_order *o)
+{
+	int64_t after = (2 + company_below(c, 24)) * (int64_t)COMPANY_DAY + company_below(c, 50000);
+
+	if (o->fraud != COMPANY_STOLEN_CARD && o->fraud != COMPANY_CARD_TESTING) {
+		return 0;
+	}
+	return company_uniform(c) < 0.9 && o->created + after < c->until ? after : 0;
+}
+
 /* Drawn before the items: what is cancelled is not made. */
 static bool draw_refund(struct company *c, struct company_order *o, int64_t of)
 {
 	bool abuser = o->customer != NULL && o->customer->id % 97 == 0;
 	bool refund = of > 0 ? company_take(c, &c->left.refunds, of) : company_uniform(c) < 0.077;
 
-	if (!refund && abuser && company_uniform(c) < 0.4 && (of == 0 || c->left.refunds > 0)) {
+	o->disputed = draw_dispute(c, o);
+	if (!refund && (o->disputed != 0 || (abuser && company_uniform(c) < 0.4)) &&
+	    (of == 0 || c->left.refunds > 0)) {
 		refund = true;
 		c->left.refunds -= of > 0;
 	}
-	if (refund && abuser) {
+	if (!refund) {
+		o->disputed = 0;
+	} else if (abuser) {
 		o->fraud = COMPANY_REFUND_ABUSE;
 	}
-	o->cancelled = refund && !abuser && company_uniform(c) < 0.4;
+	o->cancelled = refund && !abuser && o->disputed == 0 && company_uniform(c) < 0.4;
 	return refund;
 }
 
@@ -294,9 +310,13 @@ void company_order_draw(struct company *c, int64_t wall, int64_t of, struct comp
 	draw_items(c, o, of);
 	draw_discount(c, o);
 	if (refund) {
-		o->refund = o->cancelled || o->items_count == 1 ? o->net : o->net / o->items_count;
-		o->refunded = o->cancelled ? o->paid + 20 + company_below(c, 200)
-					   : o->finished + 600 + company_below(c, 2 * COMPANY_DAY);
+		o->refund = o->cancelled || o->disputed != 0 || o->items_count == 1
+				    ? o->net
+				    : o->net / o->items_count;
+		o->refunded = o->disputed != 0 ? o->paid + o->disputed
+			      : o->cancelled
+				      ? o->paid + 20 + company_below(c, 200)
+				      : o->finished + 600 + company_below(c, 2 * COMPANY_DAY);
 	}
 	if (o->customer != NULL) {
 		o->customer->orders++;

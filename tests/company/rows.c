@@ -339,7 +339,7 @@ int64_t company_row_trade(struct company *c, const struct company_order *o,
 	put_time_ms(out, status == 10 ? created * 1000 : created * 1000 + 2000, true);
 	end_row(out);
 	if (c->fraud != NULL && o->fraud != COMPANY_HONEST &&
-	    (o->fraud != COMPANY_REFUND_ABUSE || type == COMPANY_REFUND)) {
+	    (o->fraud == COMPANY_REFUND_ABUSE) == (type == COMPANY_REFUND)) {
 		static const char *const kinds[] = {"", "card_testing", "stolen_card",
 						    "refund_abuse"};
 
@@ -351,7 +351,7 @@ int64_t company_row_trade(struct company *c, const struct company_order *o,
 void company_row_fee(struct company *c, const struct company_order *o, enum company_trade_type type,
 		     int64_t trade, int64_t created, struct company_text *out)
 {
-	bool back = type == COMPANY_REFUND && o->fraud != COMPANY_HONEST;
+	bool back = type == COMPANY_REFUND && o->disputed != 0;
 	char no[40];
 
 	begin_row(out);
