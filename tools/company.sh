@@ -141,10 +141,7 @@ step "Jobs: the star schema"
 run jobs/calendar_etl jobs/orders_etl jobs/payments_etl jobs/production_etl jobs/customer_etl jobs/reference_etl
 
 step "Models: trained, measured on the newest part against their baselines, scored"
-# Confirmed cases, to measure with: nothing is learnt from them.
-FRAUD_LABEL="CAST(p.trade_no IN ($(tail -n +2 "$work/truth/fraud.csv" | sed "s/,.*/'/; s/^/'/" | paste -sd,)) AS INTEGER)"
-export FRAUD_LABEL
-run models/fraud models/churn_features models/churn models/churn_scores jobs/churn_etl
+run models/fraud_scores models/fraud models/churn_features models/churn models/churn_scores jobs/churn_etl
 for model in fraud churn; do
 	"$dripline" model show "$model@1"
 done
@@ -173,6 +170,12 @@ console_port="$(port console)"
 "$company" live --socket "$server/s" --rate 50 --orders "${COMPANY_ORDERS:-200}" --truth "$work/truth"
 # shellcheck disable=SC2046,SC2086
 wait_for "p['caught_up'] and p['lag_seconds'] == 0" $(printf '%s_feed ' $feeds)
+step "Fraud: the live payments, scored as they arrived"
+waiting='{"sql": "SELECT count(*) FROM ods.t_sales_trade t WHERE NOT is_nzd_test AND NOT EXISTS (SELECT 1 FROM ml.fraud_scores s WHERE s.change >= t._sequence AND s.trade_no = t.trade_no)"}'
+until call "$engineer" POST /query "$waiting" | grep -q '"rows":\[\[0\]\]'; do
+	kill -0 "$daemon"
+done
+call "$engineer" POST /query '{"sql": "SELECT trade_no, amount, guest, device_payments_1h, round(fraud_score, 3) AS score FROM ml.fraud_scores WHERE fraud_score IS NOT NULL ORDER BY fraud_score DESC LIMIT 5"}'
 for job in orders_etl payments_etl production_etl customer_etl; do
 	"$dripline" trigger "$job"
 	wait_for "p['state'] == 'waiting' and p['commits'] > 0" "$job"
