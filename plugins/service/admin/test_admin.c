@@ -1,25 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of the service `admin`, by plain HTTP over loopback. */
-#include <dripline/check.h>
-#include <dripline/test.h>
+#define SERVICE "admin"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include "../../../tests/lib/service.h"
 
-static struct drip_harness *h;
-static struct drip_instance *service;
-static struct drip_error err;
-static char answer[65536], asked[512];
+static char asked[512];
 static bool ready;
-static int handovers;
-
-/* What the other thread has written is to be seen here: a socket stands between the two. */
-static void hand_over(void)
-{
-	__atomic_fetch_add(&handovers, 1, __ATOMIC_ACQ_REL);
-}
 
 static int on_control(const char *method, const char *arguments, char **ret_text,
 		      struct drip_error *error, void *data)
@@ -36,63 +22,6 @@ static int on_control(const char *method, const char *arguments, char **ret_text
 	*ret_text = strdup(text);
 	return *ret_text != NULL ? 0 : drip_error_nomem(error, sizeof(text));
 }
-
-static void start(const char *const *options)
-{
-	const struct drip_service_ops *ops;
-
-	h = drip_harness_create(test_argv[1]);
-	drip_harness_set_control(h, on_control, NULL);
-	REQUIRE_OK(drip_harness_open(h, DRIP_KIND_SERVICE, "admin", options, &service, &err), &err);
-	ops = service->component->ops;
-	REQUIRE_OK(ops->start(service->self, &err), &err);
-}
-
-static void stop(void)
-{
-	const struct drip_service_ops *ops = service->component->ops;
-
-	ops->stop(service->self);
-	drip_harness_close(service);
-	drip_harness_destroy(h);
-}
-
-/* Sends bytes and reads to the end of the connection; gives the status, 0 where there is none. */
-static int ask_raw(const char *request, size_t size)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_port = htons((uint16_t)drip_harness_metric(h, "port")),
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	size_t length = 0;
-	ssize_t n;
-
-	REQUIRE(fd >= 0);
-	REQUIRE(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
-	hand_over();
-	if (send(fd, request, size, MSG_NOSIGNAL) < 0) {
-		size = 0; /* refused while it was sent: the answer may be there */
-	}
-	while (length + 1 < sizeof(answer) &&
-	       (n = recv(fd, answer + length, sizeof(answer) - 1 - length, 0)) > 0) {
-		length += (size_t)n;
-	}
-	answer[length] = '\0';
-	close(fd);
-	hand_over();
-	return strncmp(answer, "HTTP/1.1 ", 9) == 0 ? (int)strtol(answer + 9, NULL, 10) : 0;
-}
-
-static int ask(const char *line, const char *headers)
-{
-	char request[4096];
-	int size = snprintf(request, sizeof(request), "%s HTTP/1.1\r\nConnection: close\r\n%s\r\n",
-			    line, headers);
-
-	return ask_raw(request, (size_t)size);
-}
-
-#define HOST "Host: 127.0.0.1\r\n"
 
 TEST(answers_probes_and_metrics)
 {
@@ -138,13 +67,9 @@ TEST(changes_only_by_json_posts)
 	CHECK_EQ_INT(ask("POST /api/v1/reload", HOST "Content-Length: 0\r\n"), 415);
 	CHECK_CONTAINS(answer, "http.bad_content_type");
 	CHECK_EQ_STR(asked, "");
-	CHECK_EQ_INT(ask("POST /api/v1/reload",
-			 HOST "Content-Length: 0\r\nContent-Type: application/json\r\n"),
-		     200);
+	CHECK_EQ_INT(ask_json("POST /api/v1/reload", "", ""), 200);
 	CHECK_EQ_STR(asked, "reload {}");
-	CHECK_EQ_INT(ask("POST /api/v1/pipelines/orders/pause",
-			 HOST "Content-Length: 0\r\nContent-Type: application/json\r\n"),
-		     404);
+	CHECK_EQ_INT(ask_json("POST /api/v1/pipelines/orders/pause", "", ""), 404);
 	CHECK_EQ_STR(asked, "pause {\"pipeline\":\"orders\"}");
 	CHECK_CONTAINS(answer, "control.unknown_pipeline");
 	stop();
@@ -201,23 +126,11 @@ TEST(bounds_requests)
 	asked[0] = '\0';
 	status = ask_raw(large, sizeof(large));
 	CHECK(status == 0 || status == 413);
-	CHECK_EQ_INT(ask("POST /api/v1/reload", HOST "Content-Type: application/json\r\n"
-						     "Content-Length: 190000\r\n"),
-		     413);
+	CHECK_EQ_INT(ask("POST /api/v1/reload", JSON "Content-Length: 190000\r\n"), 413);
 	CHECK_CONTAINS(answer, "http.body_too_large");
 	CHECK_EQ_STR(asked, "");
 	CHECK_EQ_INT(ask("GET /livez", HOST), 200);
 	stop();
-}
-
-static void check_refused(const char *const *options, const char *code)
-{
-	h = drip_harness_create(test_argv[1]);
-	memset(&err, 0, sizeof(err));
-	CHECK_EQ_INT(drip_harness_open(h, DRIP_KIND_SERVICE, "admin", options, &service, &err),
-		     -EINVAL);
-	CHECK(strstr(drip_harness_findings(h), code) != NULL || strcmp(err.code, code) == 0);
-	drip_harness_destroy(h);
 }
 
 TEST(refuses_addresses_that_others_reach)

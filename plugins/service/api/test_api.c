@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The service `api` by plain HTTP over loopback, with a host that gives one key and one role. What
  * needs a daemon is in tests/e2e/api.py. */
-#include <dripline/check.h>
-#include <dripline/test.h>
+#define SERVICE "api"
 
-#include <arpa/inet.h>
-#include <errno.h>
+#include "../../../tests/lib/service.h"
+
 #include <sodium.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #define KEY "drip_0badcafe_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
-static struct drip_harness *h;
-static struct drip_instance *service;
-static struct drip_error err;
-static char answer[65536];
 static bool audit_fails, no_keys;
 static int recorded, read_keys;
 
@@ -50,65 +43,30 @@ static int on_control(const char *method, const char *arguments, char **ret_text
 	return *ret_text != NULL ? 0 : drip_error_nomem(error, sizeof(text));
 }
 
-static void start(const char *const *options)
+static void begin(void)
 {
-	const struct drip_service_ops *ops;
-
 	REQUIRE(sodium_init() >= 0);
-	h = drip_harness_create(test_argv[1]);
-	drip_harness_set_control(h, on_control, NULL);
+	prepare();
 	drip_harness_add_connection(h, "dwh", "duckdb", DRIP_OPTIONS("path", ":memory:"));
-	REQUIRE_OK(drip_harness_open(h, DRIP_KIND_SERVICE, "api", options, &service, &err), &err);
-	ops = service->component->ops;
-	REQUIRE_OK(ops->start(service->self, &err), &err);
 }
 
-static void stop(void)
+/* With the key. */
+static int call(const char *line, const char *body)
 {
-	const struct drip_service_ops *ops = service->component->ops;
-
-	ops->stop(service->self);
-	drip_harness_close(service);
-	drip_harness_destroy(h);
-}
-
-static int ask(const char *method, const char *path, const char *body)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_port = htons((uint16_t)drip_harness_metric(h, "port")),
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	char request[2048];
-	size_t length = 0;
-	ssize_t n;
-	int size = snprintf(request, sizeof(request),
-			    "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: "
-			    "Bearer " KEY "\r\nContent-Type: application/json\r\nContent-Length: "
-			    "%zu\r\n\r\n%s",
-			    method, path, strlen(body), body);
-
-	REQUIRE(fd >= 0);
-	REQUIRE(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
-	REQUIRE(send(fd, request, (size_t)size, MSG_NOSIGNAL) == size);
-	while (length + 1 < sizeof(answer) &&
-	       (n = recv(fd, answer + length, sizeof(answer) - 1 - length, 0)) > 0) {
-		length += (size_t)n;
-	}
-	answer[length] = '\0';
-	close(fd);
-	return strncmp(answer, "HTTP/1.1 ", 9) == 0 ? (int)strtol(answer + 9, NULL, 10) : 0;
+	return ask_json(line, "Authorization: Bearer " KEY "\r\n", body);
 }
 
 #define OPTIONS(...) DRIP_OPTIONS("listen", "127.0.0.1:0", "warehouse", "dwh", __VA_ARGS__)
 
 TEST(answers_nothing_that_is_not_recorded)
 {
+	begin();
 	start(OPTIONS("rate", "1000"));
-	CHECK_EQ_INT(ask("POST", "/query", "{\"sql\":\"SELECT 42 AS x\"}"), 200);
+	CHECK_EQ_INT(call("POST /query", "{\"sql\":\"SELECT 42 AS x\"}"), 200);
 	CHECK_CONTAINS(answer, "\"rows\":[[42]]");
 	CHECK_EQ_INT(__atomic_load_n(&recorded, __ATOMIC_ACQUIRE), 1);
 	__atomic_store_n(&audit_fails, true, __ATOMIC_RELEASE);
-	CHECK_EQ_INT(ask("POST", "/query", "{\"sql\":\"SELECT 42 AS x\"}"), 503);
+	CHECK_EQ_INT(call("POST /query", "{\"sql\":\"SELECT 42 AS x\"}"), 503);
 	CHECK_CONTAINS(answer, "api.not_recorded");
 	CHECK(strstr(answer, "\"rows\"") == NULL);
 	__atomic_store_n(&audit_fails, false, __ATOMIC_RELEASE);
@@ -117,16 +75,17 @@ TEST(answers_nothing_that_is_not_recorded)
 
 TEST(refuses_routes_and_scores_that_there_are_not)
 {
+	begin();
 	start(OPTIONS("rate", "1000"));
-	CHECK_EQ_INT(ask("POST", "/ml/fraud", "{\"amount\":1}"), 503);
+	CHECK_EQ_INT(call("POST /ml/fraud", "{\"amount\":1}"), 503);
 	CHECK_CONTAINS(answer, "api.no_model");
-	CHECK_EQ_INT(ask("GET", "/nothing", ""), 404);
+	CHECK_EQ_INT(call("GET /nothing", ""), 404);
 	CHECK_CONTAINS(answer, "api.no_such_route");
-	CHECK_EQ_INT(ask("GET", "/query", ""), 405);
+	CHECK_EQ_INT(call("GET /query", ""), 405);
 	CHECK_CONTAINS(answer, "api.bad_method");
-	CHECK_EQ_INT(ask("GET", "/analytics/dashboard", ""), 403);
+	CHECK_EQ_INT(call("GET /analytics/dashboard", ""), 403);
 	CHECK_CONTAINS(answer, "api.forbidden");
-	CHECK_EQ_INT(ask("POST", "/query", "{\"sql\":\"FROM t\"}"), 403);
+	CHECK_EQ_INT(call("POST /query", "{\"sql\":\"FROM t\"}"), 403);
 	CHECK_CONTAINS(answer, "guard.table"); /* the view waits for its table */
 	stop();
 }
@@ -135,9 +94,10 @@ TEST(bounds_the_rate_of_a_key)
 {
 	int refused = 0;
 
+	begin();
 	start(OPTIONS("rate", "0.5"));
 	for (int i = 0; i < 4; i++) {
-		refused += ask("POST", "/ml/fraud", "{\"amount\":1}") == 429;
+		refused += call("POST /ml/fraud", "{\"amount\":1}") == 429;
 	}
 	CHECK(refused >= 2);
 	CHECK_CONTAINS(answer, "api.too_many_requests");
@@ -148,11 +108,12 @@ TEST(bounds_the_rate_of_a_key)
 TEST(takes_a_new_key_at_once)
 {
 	__atomic_store_n(&no_keys, true, __ATOMIC_RELEASE);
+	begin();
 	start(OPTIONS("rate", "1000"));
-	CHECK_EQ_INT(ask("POST", "/query", "{\"sql\":\"SELECT 1\"}"), 401);
-	CHECK_EQ_INT(ask("POST", "/ml/fraud", "{\"amount\":1}"), 401);
+	CHECK_EQ_INT(call("POST /query", "{\"sql\":\"SELECT 1\"}"), 401);
+	CHECK_EQ_INT(call("POST /ml/fraud", "{\"amount\":1}"), 401);
 	__atomic_store_n(&no_keys, false, __ATOMIC_RELEASE);
-	CHECK_EQ_INT(ask("POST", "/query", "{\"sql\":\"SELECT 1\"}"), 200);
+	CHECK_EQ_INT(call("POST /query", "{\"sql\":\"SELECT 1\"}"), 200);
 	stop();
 }
 
@@ -161,31 +122,24 @@ TEST(reads_the_keys_no_more_often_for_unknown_ones)
 	int before;
 
 	__atomic_store_n(&no_keys, true, __ATOMIC_RELEASE);
+	begin();
 	start(OPTIONS("rate", "1000"));
 	before = __atomic_load_n(&read_keys, __ATOMIC_ACQUIRE);
 	for (int i = 0; i < 300; i++) {
-		CHECK_EQ_INT(ask("POST", "/ml/fraud", "{\"amount\":1}"), 401);
+		CHECK_EQ_INT(call("POST /ml/fraud", "{\"amount\":1}"), 401);
 	}
 	CHECK(__atomic_load_n(&read_keys, __ATOMIC_ACQUIRE) - before < 300);
 	__atomic_store_n(&no_keys, false, __ATOMIC_RELEASE);
 	stop();
 }
 
-static void check_refused(const char *const *options, const char *code)
-{
-	h = drip_harness_create(test_argv[1]);
-	drip_harness_add_connection(h, "dwh", "duckdb", DRIP_OPTIONS("path", ":memory:"));
-	memset(&err, 0, sizeof(err));
-	CHECK(drip_harness_open(h, DRIP_KIND_SERVICE, "api", options, &service, &err) < 0);
-	CHECK(strstr(drip_harness_findings(h), code) != NULL || strcmp(err.code, code) == 0);
-	drip_harness_destroy(h);
-}
-
 TEST(refuses_addresses_without_tls)
 {
+	begin();
 	check_refused(
 		DRIP_OPTIONS("warehouse", "dwh", "listen", "0.0.0.0:0", "allow_remote", "true"),
 		"http.remote_refused");
+	begin();
 	check_refused(DRIP_OPTIONS("warehouse", "dwh", "listen", "127.0.0.1:0", "tls_key", "x"),
 		      "http.half_tls");
 }

@@ -1,31 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of the service `console` by plain HTTP over loopback: its files, its routes, its streams.
- * The page itself is tested in a browser by tests/e2e/test_console.py. */
-#include <dripline/check.h>
-#include <dripline/test.h>
+ * The page itself is tested in a browser by tests/console/test_page.py. */
+#define SERVICE "console"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include "../../../tests/lib/service.h"
 
 #define STREAMS_MAX 32 /* as HTTP_STREAMS_MAX */
-#define HOST        "Host: 127.0.0.1\r\n"
 #define GZIP        HOST "Accept-Encoding: gzip\r\n"
 
-static struct drip_harness *h;
-static struct drip_instance *service;
-static struct drip_error err;
-static char answer[262144], asked[512];
-static size_t answer_size, status_bytes;
-static int handovers, calls;
-
-/* What the other thread has written is to be seen here: a socket stands between the two. */
-static void hand_over(void)
-{
-	__atomic_fetch_add(&handovers, 1, __ATOMIC_ACQ_REL);
-}
+static char asked[512];
+static size_t status_bytes;
+static int calls;
 
 /* A status is as long as the test says, and numbered. */
 static int on_control(const char *method, const char *arguments, char **ret_text,
@@ -48,79 +33,12 @@ static int on_control(const char *method, const char *arguments, char **ret_text
 	return 0;
 }
 
-static void start(const char *const *options)
-{
-	const struct drip_service_ops *ops;
-
-	status_bytes = 0;
-	asked[0] = '\0';
-	h = drip_harness_create(test_argv[1]);
-	drip_harness_set_control(h, on_control, NULL);
-	REQUIRE_OK(drip_harness_open(h, DRIP_KIND_SERVICE, "console", options, &service, &err),
-		   &err);
-	ops = service->component->ops;
-	REQUIRE_OK(ops->start(service->self, &err), &err);
-}
-
-static void stop(void)
-{
-	const struct drip_service_ops *ops = service->component->ops;
-
-	ops->stop(service->self);
-	drip_harness_close(service);
-	drip_harness_destroy(h);
-}
-
-/* `receive_bytes`: of the socket's buffer; 0: the system's. */
-static int connect_to(int receive_bytes)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_port = htons((uint16_t)drip_harness_metric(h, "port")),
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	REQUIRE(fd >= 0);
-	if (receive_bytes != 0) {
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof(receive_bytes));
-	}
-	REQUIRE(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
-	return fd;
-}
-
-static void send_request(int fd, const char *line, const char *headers)
-{
-	char request[4096];
-	int size = snprintf(request, sizeof(request), "%s HTTP/1.1\r\n%s\r\n", line, headers);
-
-	hand_over();
-	REQUIRE(send(fd, request, (size_t)size, MSG_NOSIGNAL) == size);
-}
-
-/* To the end of the connection; gives the status, 0 where there is none. */
-static int ask(const char *line, const char *headers)
-{
-	char all[2048];
-	int fd = connect_to(0);
-	ssize_t n;
-
-	snprintf(all, sizeof(all), "Connection: close\r\n%s", headers);
-	send_request(fd, line, all);
-	answer_size = 0;
-	while (answer_size + 1 < sizeof(answer) &&
-	       (n = recv(fd, answer + answer_size, sizeof(answer) - 1 - answer_size, 0)) > 0) {
-		answer_size += (size_t)n;
-	}
-	answer[answer_size] = '\0';
-	close(fd);
-	hand_over();
-	return strncmp(answer, "HTTP/1.1 ", 9) == 0 ? (int)strtol(answer + 9, NULL, 10) : 0;
-}
-
 static int open_stream(int receive_bytes)
 {
+	static const char request[] = "GET /api/v1/events HTTP/1.1\r\n" HOST "\r\n";
 	int fd = connect_to(receive_bytes);
 
-	send_request(fd, "GET /api/v1/events", HOST);
+	REQUIRE(send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) == sizeof(request) - 1);
 	return fd;
 }
 
@@ -203,9 +121,7 @@ TEST(passes_methods_on)
 	CHECK_EQ_STR(asked, "metrics {}");
 	CHECK_EQ_INT(ask("GET /api/v1/lineage?table=t&format=dot", HOST), 200);
 	CHECK_EQ_STR(asked, "lineage {\"table\":\"t\",\"format\":\"dot\"}");
-	CHECK_EQ_INT(ask("POST /api/v1/pipelines/p/pause",
-			 HOST "Content-Length: 0\r\nContent-Type: application/json\r\n"),
-		     200);
+	CHECK_EQ_INT(ask_json("POST /api/v1/pipelines/p/pause", "", ""), 200);
 	CHECK_EQ_STR(asked, "pause {\"pipeline\":\"p\"}");
 	CHECK_EQ_INT(ask("GET /api/v1/nothing", HOST), 404);
 	stop();
@@ -274,6 +190,7 @@ TEST(leaves_slow_readers_behind)
 	CHECK(read_until(fast, "\"}\n\n"));
 	CHECK_EQ_INT(ask("GET /style.css", GZIP), 200);
 	stop();
+	__atomic_store_n(&status_bytes, 0, __ATOMIC_RELEASE);
 	read_to_end(fast);
 	close(fast);
 	for (size_t i = 1; i < DRIP_COUNT(slow); i++) {
@@ -344,31 +261,15 @@ TEST(hands_queries_to_the_api)
 	CHECK(read_until(page, "{\"told\":tru"));
 	close(page);
 	close(listening);
-	CHECK_EQ_INT(ask("POST /api/v1/query",
-			 HOST "Content-Type: application/json\r\nContent-Length: 0\r\n"),
-		     502);
+	CHECK_EQ_INT(ask_json("POST /api/v1/query", "", ""), 502);
 	CHECK_CONTAINS(answer, "console.api_failed");
-	CHECK_EQ_INT(ask("POST /api/v1/query", HOST "Content-Type: application/json\r\n"
-						    "Dripline-Key: a b\r\nContent-Length: 0\r\n"),
-		     400);
+	CHECK_EQ_INT(ask_json("POST /api/v1/query", "Dripline-Key: a b\r\n", ""), 400);
 	CHECK_CONTAINS(answer, "console.bad_key");
 	stop();
 	start(DRIP_OPTIONS("listen", "127.0.0.1:0"));
-	CHECK_EQ_INT(ask("POST /api/v1/query",
-			 HOST "Content-Type: application/json\r\nContent-Length: 0\r\n"),
-		     501);
+	CHECK_EQ_INT(ask_json("POST /api/v1/query", "", ""), 501);
 	CHECK_CONTAINS(answer, "console.no_api");
 	stop();
-}
-
-static void check_refused(const char *const *options, const char *code)
-{
-	h = drip_harness_create(test_argv[1]);
-	memset(&err, 0, sizeof(err));
-	CHECK_EQ_INT(drip_harness_open(h, DRIP_KIND_SERVICE, "console", options, &service, &err),
-		     -EINVAL);
-	CHECK(strstr(drip_harness_findings(h), code) != NULL || strcmp(err.code, code) == 0);
-	drip_harness_destroy(h);
 }
 
 TEST(refuses_bad_options)
