@@ -240,8 +240,8 @@ void http_answer_error(struct http_answer *a, unsigned status, const char *code,
 	}
 }
 
-void http_answer_problem(struct http_answer *a, unsigned status, const char *code,
-			 const char *message, const char *hint)
+static void answer_problem(struct http_answer *a, unsigned status, const char *code,
+			   const char *message, const char *hint, const char *place)
 {
 	struct drip_text t = {0};
 	char number[64];
@@ -254,6 +254,9 @@ void http_answer_problem(struct http_answer *a, unsigned status, const char *cod
 	if (hint[0] != '\0') {
 		put_member(&t, ",\"hint\":", hint);
 	}
+	if (place[0] != '\0') {
+		put_member(&t, ",\"place\":", place);
+	}
 	drip_text_put(&t, "}\n", 3);
 	free(a->body);
 	a->status = status;
@@ -263,6 +266,17 @@ void http_answer_problem(struct http_answer *a, unsigned status, const char *cod
 		drip_text_finish(&t);
 		a->body = NULL;
 	}
+}
+
+void http_answer_problem(struct http_answer *a, unsigned status, const char *code,
+			 const char *message, const char *hint)
+{
+	answer_problem(a, status, code, message, hint, "");
+}
+
+void http_answer_problem_of(struct http_answer *a, unsigned status, const struct drip_error *err)
+{
+	answer_problem(a, status, err->code, err->message, err->hint, err->place);
 }
 
 /* An error of the server itself, in the form of its service. */

@@ -125,7 +125,9 @@ const char *http_header(const struct http_request *r, const char *name);
  * `request_ms` is set. Thread: one. */
 void http_close_slow(struct http_server *server);
 
-/* {"status":...,"detail":...,"code":...}, see RFC 9457. */
+/* {"status":...,"detail":...,"code":...}, see RFC 9457; with "place" where `err` has one. */
+void http_answer_problem_of(struct http_answer *a, unsigned status, const struct drip_error *err);
+/* The same without a place. */
 void http_answer_problem(struct http_answer *a, unsigned status, const char *code,
 			 const char *message, const char *hint);
 /* {"error":{"code":...,"message":...,"hint":...}} */

@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct error_class {
@@ -129,11 +130,49 @@ static void suggest(const char *text, struct drip_error *err)
 	}
 }
 
-static void mark(struct drip_duck_session *s, const struct error_class *class)
+/* The column of what stands over a caret: DuckDB gives tabs no width, and counts characters. */
+static unsigned column_at(const char *shown, size_t width)
+{
+	unsigned column = 1;
+
+	while (*shown != '\0' && *shown != '\n' && (width > 0 || *shown == '\t')) {
+		width -= *shown != '\t';
+		column++;
+		for (shown++; (*shown & 0xc0) == 0x80; shown++) {
+		}
+	}
+	return column;
+}
+
+/* "LINE 2: FROM t" and below it a caret. Of a long line a part is shown, without its column. */
+static void find_place(const char *text, struct drip_duck_session *s)
+{
+	const char *at = strstr(text, "\n\nLINE "), *shown, *below;
+	size_t caret, before;
+	char *end;
+
+	s->error_line = s->error_column = 0;
+	if (at == NULL) {
+		return;
+	}
+	at += 2;
+	s->error_line = (unsigned)strtoul(at + 5, &end, 10);
+	shown = end + strspn(end, ": ");
+	shown = shown > end + 2 ? end + 2 : shown; /* blanks behind are the line's own */
+	below = strchr(at, '\n');
+	if (below != NULL && strncmp(shown, "...", 3) != 0) {
+		caret = strcspn(below + 1, "^");
+		before = (size_t)(shown - at);
+		s->error_column = caret >= before ? column_at(shown, caret - before) : 0;
+	}
+}
+
+static void mark(struct drip_duck_session *s, const char *text, const struct error_class *class)
 {
 	if (s == NULL) {
 		return;
 	}
+	find_place(text, s);
 	if (s->in_transaction) {
 		s->failed = true;
 	}
@@ -152,7 +191,7 @@ int drip_duck_error(struct drip_duck_session *session, const char *text, const c
 
 	text = text != NULL ? text : "unknown error";
 	class = find_class(text);
-	mark(session, class);
+	mark(session, text, class);
 	first_line(text, line, sizeof(line));
 	if (class == NULL) {
 		drip_error_set(err, -EINVAL, "duckdb.sql", "cannot %s: %s", doing, line);

@@ -319,6 +319,27 @@ static int check_text(const char *sql, size_t size, struct drip_error *err)
 	return 0;
 }
 
+/* Where the parser stopped: its tree tells the offset, in characters. */
+static void place_of(const char *sql, size_t size, const char *tree, struct drip_error *err)
+{
+	static const char member[] = "\"position\":\"";
+	const char *at = strstr(tree, member);
+	size_t left = at != NULL ? strtoul(at + sizeof(member) - 1, NULL, 10) : size + 1;
+	unsigned line = 1, column = 1;
+
+	if (left > size) {
+		return;
+	}
+	for (size_t i = 0; i < size && (left > 0 || (sql[i] & 0xc0) == 0x80); i++) {
+		bool begins = (sql[i] & 0xc0) != 0x80;
+
+		left -= begins;
+		line += sql[i] == '\n';
+		column = sql[i] == '\n' ? 1 : column + begins;
+	}
+	drip_error_place(err, "line %u, column %u", line, column);
+}
+
 static int guard_check(void *object, const char *role, const char *sql, size_t sql_size,
 		       struct drip_error *err)
 {
@@ -336,6 +357,11 @@ static int guard_check(void *object, const char *role, const char *sql, size_t s
 	give_parser(g, p);
 	if (rc == 0) {
 		rc = guard_roles_check(g->roles, role, tree.data, tree.size, err);
+	}
+	drip_text_put(&tree, "", 1);
+	if (rc == -EINVAL && err != NULL && tree.rc == 0 &&
+	    strcmp(err->code, "guard.unreadable") == 0) {
+		place_of(sql, sql_size, tree.data, err);
 	}
 	drip_text_finish(&tree);
 	return rc;
@@ -391,9 +417,11 @@ static int tell_fault(const struct drip_duck *duck, int rc, const struct drip_er
 }
 
 /* The catalog's own words name tables that the role may not know of. */
-static int tell_failure(const struct drip_duck *duck, int rc, const struct drip_error *reason,
+static int tell_failure(const struct drip_duck_session *s, int rc, const struct drip_error *reason,
 			struct drip_error *err)
 {
+	char place[64] = "";
+
 	if (strstr(reason->message, "Catalog Error") != NULL ||
 	    strstr(reason->message, "catalog error") != NULL) {
 		drip_error_set(err, -EACCES, "guard.table",
@@ -414,9 +442,19 @@ static int tell_failure(const struct drip_duck *duck, int rc, const struct drip_
 		return -ERANGE;
 	}
 	if (rc != -EINVAL && rc != -ERANGE) {
-		return tell_fault(duck, rc, reason, err);
+		return tell_fault(s->duck, rc, reason, err);
 	}
-	return drip_error_set(err, rc, "guard.query_failed", "%.500s", reason->message);
+	drip_error_set(err, rc, "guard.query_failed", "%.500s", reason->message);
+	if (s->error_line > 1) { /* the first line is not the query's */
+		if (s->error_column != 0) {
+			snprintf(place, sizeof(place), ", column %u", s->error_column);
+		}
+		drip_error_place(err, "line %u%s", s->error_line - 1, place);
+	}
+	if (reason->hint[0] != '\0') {
+		drip_error_hint(err, "%s", reason->hint);
+	}
+	return rc;
 }
 
 static int hand_on(const struct drip_guard_query *q, struct drip_schema *schema,
@@ -495,7 +533,7 @@ static int run(struct drip_duck_session *s, const struct drip_guard_query *q,
 	int rc;
 
 	snprintf(tail, sizeof(tail), "\n) AS q LIMIT %lld", (long long)q->rows + 1);
-	drip_text_puts(&text, "SELECT * FROM (");
+	drip_text_puts(&text, "SELECT * FROM (\n");
 	drip_text_put(&text, q->sql, trimmed(q->sql, q->sql_size));
 	drip_text_puts(&text, tail);
 	drip_text_put(&text, "", 1);
@@ -537,7 +575,7 @@ static int run_in_time(struct drip_duck *duck, const struct drip_guard_query *q,
 					    (long long)q->timeout_ms);
 			drip_error_hint(err, "Ask for less, or narrow the dates.");
 		} else if (rc != 0) {
-			rc = tell_failure(duck, rc, &reason, err);
+			rc = tell_failure(session, rc, &reason, err);
 		}
 	}
 	drip_duck_session_close(session);

@@ -89,6 +89,7 @@ struct drip_duck_session {
 	char *prepared_sql;
 	duckdb_prepared_statement prepared;
 	struct drip_schema *prepared_schema;
+	unsigned error_line, error_column; /* of the last error in its SQL, from 1; 0: not told */
 };
 
 /* error.c: sets `err` from DuckDB's error text, and marks session and instance. Returns its

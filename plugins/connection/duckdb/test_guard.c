@@ -514,6 +514,35 @@ static int ask_again(const struct drip_batch *batch, void *data, struct drip_err
 	return guard->query(f.self, &query, &got, err);
 }
 
+static void check_place(const char *text, const char *code, const char *place)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	char *rows = ask(text, &err);
+
+	CHECK(rows == NULL);
+	CHECK_EQ_STR(err.code, code);
+	CHECK_EQ_STR(err.place, place);
+	free(rows);
+}
+
+TEST(tells_where_a_query_is_wrong)
+{
+	char wide[400];
+
+	guard_setup();
+	check_place("SELEC 1", "guard.unreadable", "line 1, column 1");
+	check_place("SELECT id\n  FORM fact_orders", "guard.unreadable", "line 2, column 8");
+	check_place("SELECT 'é', id\nFROM fact_orders WHERE id = = 1", "guard.unreadable",
+		    "line 2, column 29");
+	check_place("SELECT missing FROM fact_orders", "guard.query_failed", "line 1, column 8");
+	check_place("SELECT id,\n\tmissing FROM fact_orders", "guard.query_failed",
+		    "line 2, column 2");
+	snprintf(wide, sizeof(wide), "SELECT '%0300d', missing FROM fact_orders", 0);
+	check_place(wide, "guard.query_failed", "line 1");
+	check_place("SELECT 'éé',\t\tmissing FROM fact_orders", "guard.query_failed",
+		    "line 1, column 15");
+}
+
 TEST(bounds_the_queries_that_run_at_once)
 {
 	struct drip_error err = DRIP_ERROR_INIT;

@@ -124,7 +124,7 @@ static void finish(struct api *api, const struct api_caller *caller, const char 
 		return;
 	}
 	if (rc < 0) {
-		http_answer_problem(ret, api_status_of(err), err->code, err->message, err->hint);
+		http_answer_problem_of(ret, api_status_of(err), err);
 		drip_text_finish(&out->text);
 		return;
 	}
