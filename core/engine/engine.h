@@ -51,7 +51,9 @@ struct drip_pipeline_stats {
 	struct drip_stage_stats *stages; /* (gives) */
 	uint32_t stages_count;
 	int64_t rows_in, rows_out, rows_filtered, rows_dead, rows_in_flight;
-	bool scheduled; /* runs by a schedule, rather than all the time */
+	bool scheduled;      /* runs by a schedule, rather than all the time */
+	int64_t next_run_us; /* wall clock; -1: none, or not known yet */
+	int64_t overdue_us;  /* since a run was due, when none has succeeded since; 0: none is */
 };
 
 struct drip_progress {

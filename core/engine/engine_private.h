@@ -247,6 +247,7 @@ struct drip_run {
 	bool caught_up;
 	uint64_t epoch;
 	int64_t checkpoint_us, commit_time_us;
+	int64_t caught_up_us; /* wall clock; when the source last said so */
 	char position[160];
 	struct replay *replays; /* asked for; the first may be under way */
 
@@ -415,8 +416,9 @@ struct drip_pipeline {
 	struct drip_error error;                  /* the last one */
 	int64_t error_us;                         /* when, by the monotonic clock */
 	struct drip_cron *cron;                   /* NULL: streaming */
-	int64_t due_us;         /* wall clock; INT64_MAX: none, or not known yet */
-	bool triggered;         /* a run is asked for, whatever the schedule says */
+	int64_t due_us;   /* atomic; wall clock; INT64_MAX: none, or not known yet */
+	int64_t unmet_us; /* atomic; when the first run was due that has not succeeded since; 0 */
+	bool triggered;   /* a run is asked for, whatever the schedule says */
 	struct replay *replays; /* while there is no run: for the next one; loop thread */
 };
 

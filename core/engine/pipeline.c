@@ -46,6 +46,16 @@ static void schedule_read(struct drip_engine *engine, void *data)
 	w->rc = d->schedule_get(d->self, w->pipeline, &w->last_us, &w->error);
 }
 
+static void set_due(struct drip_pipeline *p, int64_t due_us)
+{
+	__atomic_store_n(&p->due_us, due_us, __ATOMIC_RELAXED);
+}
+
+static void set_unmet(struct drip_pipeline *p, int64_t unmet_us)
+{
+	__atomic_store_n(&p->unmet_us, unmet_us, __ATOMIC_RELAXED);
+}
+
 /* The last time is known: a time since then was missed, and is caught up once. */
 static void schedule_known(struct drip_engine *engine, void *data)
 {
@@ -59,7 +69,7 @@ static void schedule_known(struct drip_engine *engine, void *data)
 		w->last_us = 0;
 	}
 	if (p != NULL && p->edition == w->edition && p->cron != NULL) {
-		p->due_us = drip_cron_next(p->cron, w->last_us != 0 ? w->last_us : now);
+		set_due(p, drip_cron_next(p->cron, w->last_us != 0 ? w->last_us : now));
 	}
 	drip_edition_unref(w->edition);
 	free(w->pipeline);
@@ -81,7 +91,7 @@ static void plan_schedule(struct drip_engine *engine, struct drip_pipeline *p)
 
 	drip_cron_destroy(p->cron);
 	p->cron = NULL;
-	p->due_us = INT64_MAX;
+	set_due(p, INT64_MAX);
 	if (spec->cron == NULL || engine->options.ignore_schedules) {
 		return;
 	}
@@ -98,7 +108,7 @@ static void plan_schedule(struct drip_engine *engine, struct drip_pipeline *p)
 	}
 	if (w == NULL || w->pipeline == NULL ||
 	    drip_engine_work(engine, schedule_read, schedule_known, w) < 0) {
-		p->due_us = drip_cron_next(p->cron, drip_clock_wall_us());
+		set_due(p, drip_cron_next(p->cron, drip_clock_wall_us()));
 	}
 }
 
@@ -305,6 +315,9 @@ static void take_in(struct drip_engine *engine, struct drip_pipeline *p, struct 
 			set_error(p, &run->error, run->error_us);
 		}
 	}
+	if (run->scheduled_us != 0 && run->state == DRIP_PIPELINE_FINISHED) {
+		set_unmet(p, 0);
+	}
 	if (run->abandoned) {
 		run->next = engine->abandoned;
 		engine->abandoned = run;
@@ -439,7 +452,8 @@ static void start_if_due(struct drip_engine *engine, struct drip_pipeline *p)
 		return;
 	}
 	if (due && p->cron != NULL) {
-		p->due_us = drip_cron_next(p->cron, now);
+		set_unmet(p, p->unmet_us != 0 ? p->unmet_us : p->due_us);
+		set_due(p, drip_cron_next(p->cron, now));
 	}
 	p->triggered = p->triggered && !start;
 	run = start_run(engine, p, start && p->fallback != NULL, !start);

@@ -4,6 +4,7 @@
  * queues of the sinks, cuts epochs, and tells the source what is durable.
  */
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "engine/engine_private.h"
@@ -236,6 +237,7 @@ static void poll_result(struct drip_run *run, int result, int64_t took_us, uint3
 		run->caught_up = true;
 	} else if (result == DRIP_POLL_CAUGHT_UP) {
 		run->caught_up = true;
+		run->caught_up_us = drip_clock_wall_us();
 		drip_commit_caught_up(run->commit);
 	}
 	if (idle && result != DRIP_POLL_END && !drip_commit_draining(run->commit) &&

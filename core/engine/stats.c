@@ -105,6 +105,27 @@ static void fill_totals(const struct drip_pipeline_spec *spec, struct drip_pipel
 	ret->rows_in_flight = ret->rows_in - ret->rows_out - ret->rows_filtered - ret->rows_dead;
 }
 
+/* Whether what the source says of its end is true now; a finished source has no more to say. */
+static bool at_work(enum drip_pipeline_state state)
+{
+	return state == DRIP_PIPELINE_RUNNING || state == DRIP_PIPELINE_DRAINING ||
+	       state == DRIP_PIPELINE_FINISHED || state == DRIP_PIPELINE_WAITING;
+}
+
+/* What the sinks hold is as old as the last moment at which they held all. */
+static void fill_lag(const struct drip_run *run, struct drip_pipeline_stats *ret)
+{
+	int64_t held_us =
+		run->commit_time_us > run->caught_up_us ? run->commit_time_us : run->caught_up_us;
+
+	if (at_work(ret->state)) {
+		held_us = run->commit_time_us;
+	}
+	if (held_us != 0) {
+		ret->lag_us = drip_clock_wall_us() - held_us;
+	}
+}
+
 static void fill_run(const struct drip_run *run, struct drip_pipeline_stats *ret)
 {
 	int64_t now = drip_mono_us();
@@ -117,13 +138,22 @@ static void fill_run(const struct drip_run *run, struct drip_pipeline_stats *ret
 	if (run->checkpoint_us != 0) {
 		ret->checkpoint_age_us = now - run->checkpoint_us;
 	}
-	if (run->commit_time_us != 0) {
-		ret->lag_us = drip_clock_wall_us() - run->commit_time_us;
-	}
+	fill_lag(run, ret);
 	if (run->error.rc != 0 && !run->rewind) {
 		ret->last_error = run->error;
 		ret->last_error_age_us = now - run->error_us;
 	}
+}
+
+static void fill_schedule(const struct drip_pipeline *p, struct drip_pipeline_stats *ret)
+{
+	int64_t now = drip_clock_wall_us();
+	int64_t due = __atomic_load_n(&p->due_us, __ATOMIC_RELAXED);
+	int64_t unmet = __atomic_load_n(&p->unmet_us, __ATOMIC_RELAXED);
+
+	unmet = unmet == 0 && due <= now ? due : unmet; /* while it is paused */
+	ret->next_run_us = ret->scheduled && due != INT64_MAX ? due : -1;
+	ret->overdue_us = ret->scheduled && unmet != 0 && unmet <= now ? now - unmet : 0;
 }
 
 static int fill_pipeline(const struct drip_engine *engine, const struct drip_pipeline *p,
@@ -146,6 +176,7 @@ static int fill_pipeline(const struct drip_engine *engine, const struct drip_pip
 		fill_run(run, ret);
 	}
 	ret->scheduled = e->spec->cron != NULL;
+	fill_schedule(p, ret);
 	ret->commits = e->commits;
 	ret->retries = e->retries;
 	rc = fill_stages(e, run != NULL && run->edition == e ? run : NULL, ret);
@@ -154,7 +185,7 @@ static int fill_pipeline(const struct drip_engine *engine, const struct drip_pip
 	}
 	if (rc == 0) {
 		fill_totals(e->spec, ret);
-		if (ret->caught_up && ret->rows_in_flight == 0) {
+		if (ret->caught_up && ret->rows_in_flight == 0 && at_work(ret->state)) {
 			ret->lag_us = 0;
 		}
 	}

@@ -82,6 +82,12 @@ static void put_pipeline(struct drip_json *j, const struct drip_pipeline_stats *
 	drip_json_put_string(j, "name", p->name);
 	drip_json_put_string(j, "state", drip_pipeline_state_name(p->state));
 	drip_json_put_bool(j, "scheduled", p->scheduled);
+	if (p->scheduled) {
+		if (p->next_run_us >= 0) {
+			drip_call_put_time(j, "next_run", p->next_run_us);
+		}
+		drip_json_put_double(j, "overdue_seconds", (double)p->overdue_us / 1e6);
+	}
 	drip_json_put_uint(j, "epoch", p->epoch);
 	drip_json_put_int(j, "commits", p->commits);
 	drip_json_put_int(j, "retries", p->retries);

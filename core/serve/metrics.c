@@ -108,6 +108,11 @@ static double pipeline_age(const struct drip_pipeline_stats *p)
 	return p->checkpoint_age_us < 0 ? NAN : (double)p->checkpoint_age_us / 1e6;
 }
 
+static double pipeline_overdue(const struct drip_pipeline_stats *p)
+{
+	return p->scheduled ? (double)p->overdue_us / 1e6 : NAN;
+}
+
 static double pipeline_commits(const struct drip_pipeline_stats *p)
 {
 	return (double)p->commits;
@@ -135,6 +140,9 @@ static const struct {
 	 "Age of the last committed row in its source; NaN where unknown.", pipeline_lag},
 	{"checkpoint_age_seconds", "gauge", "Time since the last commit; NaN before the first.",
 	 pipeline_age},
+	{"schedule_overdue_seconds", "gauge",
+	 "Time since a run was due, where none has succeeded since; NaN without a schedule.",
+	 pipeline_overdue},
 	{"commits_total", "counter", "Epochs committed.", pipeline_commits},
 	{"retries_total", "counter", "Restarts after a failure that could go away.",
 	 pipeline_retries},

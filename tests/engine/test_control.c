@@ -381,8 +381,35 @@ TEST(missed_runs_are_caught_up_once)
 	CHECK_EQ_INT(t.b.store.runs, 1);
 	CHECK_GT_INT(t.b.store.schedule_us, drip_clock_wall_us() - 60000000);
 	CHECK_EQ_INT(t.k.open_now, 0); /* nothing is open between runs */
+	CHECK_EQ_INT(bench_stats(&t.b, "p").overdue_us, 0);
+	CHECK_GT_INT(bench_stats(&t.b, "p").next_run_us, drip_clock_wall_us());
 	stream_finish(&t);
 	CHECK_EQ_INT(t.b.store.runs, 1);
+}
+
+static bool is_overdue(struct bench *b, void *data)
+{
+	return bench_stats(b, "p").overdue_us > 0;
+}
+
+TEST(a_run_is_overdue_until_one_succeeds)
+{
+	const int64_t day_us = INT64_C(86400) * 1000000;
+	struct stream t;
+
+	fake_source_init(&t.s, 100);
+	fake_sink_init(&t.k);
+	bench_init(&t.b, false);
+	t.b.store.schedule_us = drip_clock_wall_us() - 10 * day_us;
+	bench_apply(&t.b, scheduled_doc(&t, "0 0 * * *"));
+	CHECK_EQ_INT(drip_engine_pause(t.b.engine, "p", NULL), 0);
+	bench_until(&t.b, is_overdue, NULL);
+	CHECK_GT_INT(bench_stats(&t.b, "p").overdue_us, 8 * day_us);
+	CHECK_EQ_INT(drip_engine_resume(t.b.engine, "p", NULL), 0);
+	bench_until(&t.b, has_run, NULL);
+	bench_until_state(&t.b, "p", DRIP_PIPELINE_WAITING);
+	CHECK_EQ_INT(bench_stats(&t.b, "p").overdue_us, 0);
+	stream_finish(&t);
 }
 
 TEST(a_schedule_that_was_never_run_waits)
