@@ -119,7 +119,7 @@ static int bare_binlog(const char *file, unsigned long position)
 	for (;;) {
 		unsigned long size = mysql_net_read_packet(mysql);
 
-		if (size == (unsigned long)-1) {
+		if (size == packet_error) {
 			return fail("could not read the dump", mysql_error(mysql));
 		}
 		if (size < 9 && mysql->net.read_pos[0] == 0xfe) { /* EOF packet */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The source `mysql` on bytes from outside. The first byte chooses: events of a binlog (without the
- * file's magic), a script of DDL, the state of a catalog, or the detail of a position.
+ * file's magic), a script of DDL, the state of a catalog, the detail of a position, or a row of the
+ * binary protocol.
  */
 #include "fuzz.h"
 
@@ -133,12 +134,68 @@ static void fuzz_position(const uint8_t *data, size_t size)
 	}
 }
 
+/* The types of the result, one byte a column, then the row. */
+static void append_row(const struct drip_my_table *t, const uint8_t *data, size_t size,
+		       enum drip_my_zero zero)
+{
+	struct drip_column_builder out[32] = {{.length = 0}};
+	struct drip_my_cell cells[32];
+	const uint8_t *found[32];
+	size_t sizes[32];
+	struct drip_my_values values;
+
+	drip_my_values_init(&values, zero);
+	for (uint32_t i = 0; i < t->count; i++) {
+		struct drip_column column;
+
+		drip_my_type_column(&t->columns[i], zero, &column);
+		if (drip_column_builder_init(&out[i], column.type, 1, NULL) != 0) {
+			abort();
+		}
+		drip_my_cell_binary(&cells[i], &t->columns[i], data[i], &values);
+		cells[i].out = &out[i];
+	}
+	if (drip_my_row_split(cells, t->count, data + t->count, size - t->count, found, sizes)) {
+		for (uint32_t i = 0; i < t->count; i++) {
+			if (found[i] == NULL) {
+				drip_append_null(&out[i]);
+			} else {
+				cells[i].append(&cells[i], found[i], sizes[i]);
+			}
+			if (out[i].length != 1) {
+				abort();
+			}
+		}
+	}
+	for (uint32_t i = 0; i < t->count; i++) {
+		drip_column_builder_finish(&out[i]);
+	}
+	drip_my_values_finish(&values);
+}
+
+static void fuzz_row(const uint8_t *data, size_t size)
+{
+	struct drip_my_catalog *c = calloc(1, sizeof(*c));
+	struct drip_error err = DRIP_ERROR_INIT;
+	const struct drip_my_table *t;
+
+	if (c == NULL || drip_my_ddl_script(c, schema, sizeof(schema) - 1, &err) != 0) {
+		abort();
+	}
+	t = drip_my_catalog_find(c, "t", "types");
+	if (size > t->count) {
+		append_row(t, data, size, (enum drip_my_zero)(size % 3));
+	}
+	drip_my_catalog_finish(c);
+	free(c);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0) {
 		return 0;
 	}
-	switch (data[0] % 4) {
+	switch (data[0] % 5) {
 	case 0:
 		fuzz_events(data + 1, size - 1);
 		break;
@@ -148,8 +205,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case 2:
 		fuzz_catalog(data + 1, size - 1, false);
 		break;
-	default:
+	case 3:
 		fuzz_position(data + 1, size - 1);
+		break;
+	default:
+		fuzz_row(data + 1, size - 1);
 		break;
 	}
 	return 0;

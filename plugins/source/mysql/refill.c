@@ -8,12 +8,12 @@
  * place. That needs a key. Where a later ALTER TABLE made the table another one by now, it waits
  * for that one, and no boundary is given before.
  */
+#include "scan.h"
 #include "source.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 static int impossible(const struct drip_my_slot *slot, const char *why, struct drip_error *err)
 {
@@ -32,74 +32,31 @@ static void set_killable(struct drip_my_source *s, MYSQL *m)
 	pthread_mutex_unlock(&s->interrupt_lock);
 }
 
-static int append(struct drip_my_source *s, struct drip_my_slot *slot, struct drip_my_cell *cells,
-		  uint32_t count, MYSQL_RES *res, struct drip_error *err)
-{
-	MYSQL_ROW row;
-	int rc = 0;
-
-	while (rc == 0 && (row = mysql_fetch_row(res)) != NULL) {
-		unsigned long *lengths = mysql_fetch_lengths(res);
-		int64_t before = slot->builder.rows;
-
-		for (uint32_t i = 0; i < count; i++) {
-			if (row[i] == NULL) {
-				drip_append_null(cells[i].out);
-			} else {
-				cells[i].append(&cells[i], (const uint8_t *)row[i], lengths[i]);
-			}
-		}
-		drip_builder_row(&slot->builder, DRIP_OP_UPDATE);
-		s->at.row++;
-		drip_my_slot_appended(s, slot, before);
-		if (s->values.rc != 0) {
-			*err = s->values.error;
-			rc = s->values.rc;
-		} else if (s->flush_due) {
-			rc = drip_my_flush(s, false, err);
-		}
-	}
-	return rc;
-}
-
 /* Gives all rows that the server has. */
 static int give_rows(struct drip_my_source *s, struct drip_my_slot *slot, MYSQL *m,
 		     struct drip_error *err)
 {
-	const struct drip_my_table *t = slot->table;
-	struct drip_my_cell *cells = calloc(t->count, sizeof(*cells));
-	uint32_t *columns = calloc(t->count, sizeof(*columns)), count = 0;
-	struct drip_my_text sql = {0};
-	MYSQL_RES *res = NULL;
-	int rc = 0;
+	struct drip_my_scan scan;
+	int rc = drip_my_scan_open(&scan, m, slot, &s->values, "", err);
 
-	if (cells != NULL && columns != NULL) {
-		count = drip_my_select_list(&sql, slot, columns);
-	}
-	if (count == 0 || sql.failed) {
-		rc = drip_error_nomem(err, t->count * sizeof(*cells));
-	} else if (mysql_real_query(m, sql.p, sql.size) != 0 ||
-		   (res = mysql_use_result(m)) == NULL) {
-		rc = drip_my_error(m, "read a table", err);
-	}
-	for (uint32_t i = 0; i < count && rc == 0; i++) {
-		drip_my_cell_text(&cells[i], &t->columns[columns[i]], &s->values);
-		cells[i].out = &slot->builder.columns[slot->out[columns[i]]];
-	}
-	if (rc == 0) {
-		rc = append(s, slot, cells, count, res, err);
-	}
-	if (rc == 0 && mysql_errno(m) != 0) {
-		rc = drip_my_error(m, "read a table", err);
+	while (rc == 0 && (rc = drip_my_scan_next(&scan, err)) == 1) {
+		int64_t before = slot->builder.rows;
+
+		drip_my_scan_append(&scan);
+		drip_builder_row(&slot->builder, DRIP_OP_UPDATE);
+		s->at.row++;
+		drip_my_slot_appended(s, slot, before);
+		rc = s->values.rc;
+		if (rc != 0) {
+			*err = s->values.error;
+		} else if (s->flush_due) {
+			rc = drip_my_flush(s, false, err);
+		}
 	}
 	if (rc != 0) {
 		drip_error_place(err, "%s.%s", slot->database, slot->name);
-		shutdown(mysql_get_socket(m), SHUT_RDWR); /* the result is not read to its end */
 	}
-	mysql_free_result(res);
-	drip_my_text_finish(&sql);
-	free(cells);
-	free(columns);
+	drip_my_scan_close(&scan);
 	return rc;
 }
 

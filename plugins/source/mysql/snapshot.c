@@ -5,6 +5,7 @@
  * A table with an integer key is read in its order, and each batch is a boundary; another one is a
  * boundary only at its end.
  */
+#include "scan.h"
 #include "source.h"
 #include "undo.h"
 
@@ -13,23 +14,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 struct drip_my_snapshot {
 	MYSQL *m;
 	struct drip_my_table **tables; /* owned, in order of database and name */
 	bool *gone;                    /* for each: dropped since the snapshot began */
 	size_t count, index;           /* `index`: the one that is read */
-	MYSQL_RES *res;                /* of the table that is read, NULL between tables */
+	struct drip_my_scan scan;      /* of the table that is read, closed between tables */
 	struct drip_my_slot *slot;
-	struct drip_my_cell *cells; /* one a column of the result */
-	uint32_t *cell_columns;     /* column of the table */
-	uint32_t cells_count;
 	uint32_t keys[DRIP_MY_KEY_MAX], key_cells[DRIP_MY_KEY_MAX];
 	uint32_t keys_count;
 	bool open;                 /* a table is begun */
 	bool paged;                /* read in order of an integer key */
-	MYSQL_ROW row;             /* fetched, not yet appended */
+	bool fetched;              /* a row is read, and not yet appended */
 	uint64_t done;             /* rows of this table so far */
 	struct drip_my_undo *undo; /* what to take back, NULL: the view is as old as the snapshot */
 	struct drip_my_position start; /* the snapshot's place in the log */
@@ -316,17 +313,9 @@ int drip_my_snapshot_begin(struct drip_my_source *s, struct drip_error *err)
 
 static void table_close(struct drip_my_snapshot *n)
 {
-	if (n->res != NULL) {
-		mysql_free_result(n->res);
-	}
-	free(n->cells);
-	free(n->cell_columns);
-	n->res = NULL;
-	n->row = NULL;
+	drip_my_scan_close(&n->scan);
+	n->fetched = false;
 	n->open = false;
-	n->cells = NULL;
-	n->cell_columns = NULL;
-	n->cells_count = 0;
 }
 
 void drip_my_snapshot_end(struct drip_my_source *s)
@@ -339,10 +328,6 @@ void drip_my_snapshot_end(struct drip_my_source *s)
 	pthread_mutex_lock(&s->interrupt_lock);
 	s->killable = NULL;
 	pthread_mutex_unlock(&s->interrupt_lock);
-	if (n->res != NULL && n->m != NULL) {
-		shutdown(mysql_get_socket(n->m),
-			 SHUT_RDWR); /* a large result is not read to its end */
-	}
 	table_close(n);
 	drip_my_undo_destroy(n->undo);
 	for (size_t i = 0; i < n->count; i++) {
@@ -402,43 +387,13 @@ static void add_behind(struct drip_my_text *sql, const struct drip_my_snapshot *
 	drip_my_text_add(sql, ")");
 }
 
-/* FLOAT is printed with six digits; as DOUBLE it comes whole. */
-uint32_t drip_my_select_list(struct drip_my_text *sql, const struct drip_my_slot *slot,
-			     uint32_t *ret_columns)
+/* What of the table is to be read, and in what order. */
+static void add_range(const struct drip_my_source *s, struct drip_my_text *sql,
+		      const struct drip_my_table *t)
 {
-	const struct drip_my_table *t = slot->table;
-	uint32_t count = 0;
+	const struct drip_my_snapshot *n = s->snapshot;
 
-	drip_my_text_add(sql, "SELECT ");
-	for (uint32_t i = 0; i < t->count; i++) {
-		if (slot->out[i] == UINT32_MAX) {
-			continue;
-		}
-		drip_my_text_add(sql, count > 0 ? ", " : "");
-		if (t->columns[i].kind == DRIP_MY_FLOAT) {
-			drip_my_text_add(sql, "CAST(");
-			drip_my_text_name(sql, t->columns[i].name);
-			drip_my_text_add(sql, " AS DOUBLE)");
-		} else {
-			drip_my_text_name(sql, t->columns[i].name);
-		}
-		ret_columns[count++] = i;
-	}
-	drip_my_text_add(sql, " FROM ");
-	drip_my_text_name(sql, t->database);
-	drip_my_text_add(sql, ".");
-	drip_my_text_name(sql, t->name);
-	return count;
-}
-
-static void build_select(struct drip_my_source *s, struct drip_my_text *sql,
-			 const struct drip_my_table *t)
-{
-	struct drip_my_snapshot *n = s->snapshot;
-	bool resumed = n->paged && s->at.mark.keys_count == n->keys_count;
-
-	n->cells_count = drip_my_select_list(sql, n->slot, n->cell_columns);
-	if (resumed) {
+	if (n->paged && s->at.mark.keys_count == n->keys_count) {
 		add_behind(sql, n, t, &s->at.mark);
 	}
 	for (uint32_t i = 0; i < n->keys_count && n->paged; i++) {
@@ -447,17 +402,11 @@ static void build_select(struct drip_my_source *s, struct drip_my_text *sql,
 	}
 }
 
-static void bind_cells(struct drip_my_source *s)
+static void find_keys(struct drip_my_snapshot *n)
 {
-	struct drip_my_snapshot *n = s->snapshot;
-
-	for (uint32_t i = 0; i < n->cells_count; i++) {
-		uint32_t column = n->cell_columns[i];
-
-		drip_my_cell_text(&n->cells[i], &n->slot->table->columns[column], &s->values);
-		n->cells[i].out = &n->slot->builder.columns[n->slot->out[column]];
+	for (uint32_t i = 0; i < n->scan.count; i++) {
 		for (uint32_t k = 0; k < n->keys_count; k++) {
-			if (n->keys[k] == column) {
+			if (n->keys[k] == n->scan.columns[i]) {
 				n->key_cells[k] = i;
 			}
 		}
@@ -491,10 +440,8 @@ static int table_open(struct drip_my_source *s, struct drip_error *err)
 	n->keys_count = drip_my_table_key(t, n->keys);
 	n->paged = is_paged(t, n->keys, n->keys_count);
 	n->slot = drip_my_slot_get(s, t->database, t->name);
-	n->cells = calloc(t->count, sizeof(*n->cells));
-	n->cell_columns = calloc(t->count, sizeof(*n->cell_columns));
-	if (n->slot == NULL || n->cells == NULL || n->cell_columns == NULL) {
-		return drip_error_nomem(err, t->count * sizeof(*n->cells));
+	if (n->slot == NULL) {
+		return drip_error_nomem(err, sizeof(*n->slot));
 	}
 	rc = drip_my_slot_set(s, n->slot, t, err);
 	if (rc != 0) {
@@ -509,23 +456,17 @@ static int table_open(struct drip_my_source *s, struct drip_error *err)
 	}
 	n->open = true;
 	if (n->gone[n->index]) {
-		n->row = NULL;
 		return 0;
 	}
-	build_select(s, &sql, t);
-	if (sql.failed) {
-		rc = drip_error_nomem(err, sql.size);
-	} else if (mysql_real_query(n->m, sql.p, sql.size) != 0) {
-		rc = drip_my_error(n->m, "read a table", err);
-	} else {
-		n->res = mysql_use_result(n->m);
-		rc = n->res != NULL ? 0 : drip_my_error(n->m, "read a table", err);
-	}
+	add_range(s, &sql, t);
+	rc = sql.failed ? drip_error_nomem(err, sql.size)
+			: drip_my_scan_open(&n->scan, n->m, n->slot, &s->values,
+					    sql.p != NULL ? sql.p : "", err);
 	if (rc != 0) {
 		drip_error_place(err, "%s.%s", t->database, t->name);
 	}
 	drip_my_text_finish(&sql);
-	bind_cells(s);
+	find_keys(n);
 	return rc;
 }
 
@@ -534,26 +475,20 @@ static void row_key(const struct drip_my_snapshot *n, struct drip_my_mark *mark)
 {
 	mark->keys_count = (uint8_t)n->keys_count;
 	for (uint32_t i = 0; i < n->keys_count; i++) {
-		const char *text = n->row[n->key_cells[i]];
+		uint32_t cell = n->key_cells[i];
 		bool is_unsigned = n->slot->table->columns[n->keys[i]].is_unsigned;
 
-		mark->keys[i] = is_unsigned ? strtoull(text, NULL, 10)
-					    : (uint64_t)strtoll(text, NULL, 10) ^ (1ull << 63);
+		mark->keys[i] = drip_my_cell_integer(&n->scan.cells[cell], n->scan.values[cell],
+						     n->scan.sizes[cell]) ^
+				(is_unsigned ? 0 : 1ull << 63);
 	}
 }
 
-static int append_row(struct drip_my_source *s, const unsigned long *lengths,
-		      struct drip_error *err)
+static int append_row(struct drip_my_source *s, struct drip_error *err)
 {
 	struct drip_my_snapshot *n = s->snapshot;
 
-	for (uint32_t i = 0; i < n->cells_count; i++) {
-		if (n->row[i] == NULL) {
-			drip_append_null(n->cells[i].out);
-		} else {
-			n->cells[i].append(&n->cells[i], (const uint8_t *)n->row[i], lengths[i]);
-		}
-	}
+	drip_my_scan_append(&n->scan);
 	drip_builder_row(&n->slot->builder, DRIP_OP_READ);
 	if (s->values.rc != 0) {
 		*err = s->values.error;
@@ -655,20 +590,15 @@ static int take_paged(struct drip_my_source *s, struct drip_error *err)
 		return rc;
 	}
 	s->at.mark = here;
-	return rc == 1 ? 0 : append_row(s, mysql_fetch_lengths(n->res), err);
+	return rc == 1 ? 0 : append_row(s, err);
 }
 
 static int take_unpaged(struct drip_my_source *s, struct drip_error *err)
 {
 	struct drip_my_snapshot *n = s->snapshot;
-	unsigned long *lengths = mysql_fetch_lengths(n->res);
-	int rc = 0;
+	int rc = n->undo != NULL ? drip_my_undo_touched(n->undo, &n->scan) : 0;
 
-	if (n->undo != NULL) {
-		rc = drip_my_undo_touched(n->undo, n->row, lengths, n->cells, n->cell_columns,
-					  n->cells_count);
-	}
-	return rc != 0 ? rc < 0 ? rc : 0 : append_row(s, lengths, err);
+	return rc != 0 ? rc < 0 ? rc : 0 : append_row(s, err);
 }
 
 /* No row is left: a cut may still lie between the old ones. */
@@ -677,9 +607,6 @@ static int last_row(struct drip_my_source *s, struct drip_error *err)
 	struct drip_my_snapshot *n = s->snapshot;
 	struct drip_my_mark end = s->at.mark;
 
-	if (n->res != NULL && mysql_errno(n->m) != 0) {
-		return drip_my_error(n->m, "read a table", err);
-	}
 	end.done = true;
 	return n->paged ? mind_cut(s, &end, err) : 0;
 }
@@ -691,17 +618,21 @@ static int fill_batch(struct drip_my_source *s, struct drip_error *err)
 	int rc;
 
 	while (!is_full(s, &n->slot->builder)) {
-		if (n->row == NULL && n->res != NULL) {
-			n->row = mysql_fetch_row(n->res);
+		if (!n->fetched && n->scan.m != NULL) {
+			rc = drip_my_scan_next(&n->scan, err);
+			if (rc < 0) {
+				return rc;
+			}
+			n->fetched = rc == 1;
 		}
-		if (n->row == NULL) {
+		if (!n->fetched) {
 			return last_row(s, err);
 		}
 		rc = n->paged ? take_paged(s, err) : take_unpaged(s, err);
 		if (rc != 0) {
 			return rc;
 		}
-		n->row = NULL;
+		n->fetched = false;
 		n->done++;
 	}
 	return 1;

@@ -165,11 +165,6 @@ int drip_my_snapshot_begin(struct drip_my_source *s, struct drip_error *err) DRI
 int drip_my_snapshot_poll(struct drip_my_source *s, struct drip_error *err) DRIP_MUST_CHECK;
 void drip_my_snapshot_end(struct drip_my_source *s);
 
-/* SELECT of the slot's columns, without WHERE; `ret_columns` has room for all of the table. Returns
- * how many they are. */
-uint32_t drip_my_select_list(struct drip_my_text *sql, const struct drip_my_slot *slot,
-			     uint32_t *ret_columns);
-
 /* ---- refill.c ---- */
 
 /* Gives all rows of a table again, as part of the statement that is read now. */

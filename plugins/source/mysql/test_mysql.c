@@ -175,6 +175,13 @@ TEST(snapshot_and_stream_give_equal_values_of_all_types)
 	check_types_equal("text");
 }
 
+TEST(snapshot_is_read_as_text_where_there_are_no_prepared_statements)
+{
+	sql("SET GLOBAL max_prepared_stmt_count = 0");
+	check_types_equal("null");
+	sql("SET GLOBAL max_prepared_stmt_count = DEFAULT");
+}
+
 /* ---- changes ---- */
 
 /* The output without the table lines that only say that a new batch began. */

@@ -9,6 +9,7 @@
 #ifndef DRIPLINE_MYSQL_UNDO_H
 #define DRIPLINE_MYSQL_UNDO_H
 
+#include "scan.h"
 #include "source.h"
 
 struct drip_my_undo;
@@ -25,10 +26,8 @@ int drip_my_undo_table(struct drip_my_undo *u, struct drip_my_slot *slot, uint32
  * that the server has under `key` now is to be left out. */
 int drip_my_undo_until(struct drip_my_undo *u, const uint64_t *key,
 		       struct drip_error *err) DRIP_MUST_CHECK;
-/* Without order: is the row to be left out? 1 or 0, or a negative errno. */
-int drip_my_undo_touched(struct drip_my_undo *u, MYSQL_ROW row, const unsigned long *lengths,
-			 const struct drip_my_cell *cells, const uint32_t *cell_columns,
-			 uint32_t cells_count) DRIP_MUST_CHECK;
+/* Without order: is the row that was read last to be left out? 1 or 0, or a negative errno. */
+int drip_my_undo_touched(struct drip_my_undo *u, const struct drip_my_scan *row) DRIP_MUST_CHECK;
 /* Appends the old rows that are left. */
 int drip_my_undo_rest(struct drip_my_undo *u, struct drip_error *err) DRIP_MUST_CHECK;
 

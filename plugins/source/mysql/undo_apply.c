@@ -134,9 +134,7 @@ int drip_my_undo_until(struct drip_my_undo *u, const uint64_t *key, struct drip_
 	return 0;
 }
 
-int drip_my_undo_touched(struct drip_my_undo *u, MYSQL_ROW row, const unsigned long *lengths,
-			 const struct drip_my_cell *cells, const uint32_t *cell_columns,
-			 uint32_t cells_count)
+int drip_my_undo_touched(struct drip_my_undo *u, const struct drip_my_scan *row)
 {
 	const struct drip_my_table *table = u->slot->table;
 	uint32_t keys[DRIP_MY_KEY_MAX];
@@ -147,17 +145,17 @@ int drip_my_undo_touched(struct drip_my_undo *u, MYSQL_ROW row, const unsigned l
 		return 0;
 	}
 	u->key_size = 0;
-	for (uint32_t i = 0; i < cells_count; i++) {
-		struct drip_my_cell cell = cells[i];
+	for (uint32_t i = 0; i < row->count; i++) {
+		struct drip_my_cell cell = row->cells[i];
 
-		if (!drip_my_undo_is_key(table, keyed, cell_columns[i])) {
+		if (!drip_my_undo_is_key(table, keyed, row->columns[i])) {
 			continue;
 		}
-		cell.out = &u->columns[cell_columns[i]];
-		if (row[i] == NULL) {
+		cell.out = &u->columns[row->columns[i]];
+		if (row->values[i] == NULL) {
 			drip_append_null(cell.out);
 		} else {
-			cell.append(&cell, (const uint8_t *)row[i], lengths[i]);
+			cell.append(&cell, row->values[i], row->sizes[i]);
 		}
 		if (!drip_my_undo_key_take(u, cell.out)) {
 			return -ENOMEM;

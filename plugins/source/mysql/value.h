@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Values: from the text protocol and from binlog row images straight into column builders. Each
- * column of a table being read has a cell, which says how; a row is a loop over cells without
- * allocation. Both paths end in the same functions, so snapshot and stream give equal values. Not
- * shared between threads.
+ * Values: from the text and binary protocols and from binlog row images straight into column
+ * builders. Each column of a table being read has a cell, which says how; a row is a loop over
+ * cells without allocation. All paths end in the same functions, so snapshot and stream give equal
+ * values. Not shared between threads.
  */
 #ifndef DRIPLINE_MYSQL_VALUE_H
 #define DRIPLINE_MYSQL_VALUE_H
@@ -32,7 +32,7 @@ typedef void (*drip_my_append)(const struct drip_my_cell *cell, const uint8_t *p
 struct drip_my_cell {
 	drip_my_append append;
 	struct drip_column_builder *out; /* NULL: the column is not wanted */
-	uint32_t fixed;                  /* wire: bytes of a value; 0: length-prefixed */
+	uint32_t fixed;                  /* wire, binary: bytes of a value; 0: length-prefixed */
 	uint8_t prefix;                  /* wire: bytes of the length */
 	uint8_t wire;
 	uint16_t meta;
@@ -47,6 +47,14 @@ void drip_my_values_finish(struct drip_my_values *v);
 /* A cell that reads the text protocol of a session whose character set is utf8mb4. */
 void drip_my_cell_text(struct drip_my_cell *cell, const struct drip_my_column *column,
 		       struct drip_my_values *values);
+/* A cell that reads the binary protocol of such a session; `wire` is the type of the result. */
+void drip_my_cell_binary(struct drip_my_cell *cell, const struct drip_my_column *column,
+			 uint8_t wire, struct drip_my_values *values);
+/* Finds the values in a row of the binary protocol; NULL for null. False: `p` is no such row. */
+bool drip_my_row_split(const struct drip_my_cell *cells, uint32_t count, const uint8_t *p, size_t n,
+		       const uint8_t **values, size_t *sizes);
+/* The value of an INT column, in either protocol; negative ones as in two's complement. */
+uint64_t drip_my_cell_integer(const struct drip_my_cell *cell, const uint8_t *p, size_t n);
 /* A cell that reads row images with this type on the wire. -ENOTSUP: no such type or charset. */
 int drip_my_cell_wire(struct drip_my_cell *cell, const struct drip_my_column *column, uint8_t wire,
 		      uint16_t meta, struct drip_my_values *values,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Values of the text protocol, in a session with character set utf8mb4 and time zone +00:00. */
 #include "value.h"
+#include "wire.h"
 
 #include <errno.h>
 #include <locale.h>
@@ -14,22 +15,44 @@ static void malformed(const struct drip_my_cell *c)
 			   "the server sent a value that is none");
 }
 
-static void text_integer(const struct drip_my_cell *c, const uint8_t *p, size_t n)
+static bool parse_integer(const uint8_t *p, size_t n, uint64_t *ret)
 {
-	uint64_t v = 0;
-	size_t i = 0;
 	bool negative = n > 0 && p[0] == '-';
+	uint64_t v = 0;
 
-	for (i = negative ? 1 : 0; i < n; i++) {
+	for (size_t i = negative ? 1 : 0; i < n; i++) {
 		uint8_t digit = (uint8_t)(p[i] - '0');
 
 		if (digit > 9) {
-			malformed(c);
-			return;
+			return false;
 		}
 		v = v * 10 + digit;
 	}
-	drip_my_put_integer(c, negative ? -v : v);
+	*ret = negative ? -v : v;
+	return true;
+}
+
+uint64_t drip_my_cell_integer(const struct drip_my_cell *c, const uint8_t *p, size_t n)
+{
+	unsigned shift = 64 - 8 * c->fixed;
+	uint64_t v = 0;
+
+	if (c->fixed == 0) {
+		return parse_integer(p, n, &v) ? v : 0;
+	}
+	v = drip_my_little(p, c->fixed) << shift;
+	return c->column->is_unsigned ? v >> shift : (uint64_t)((int64_t)v >> shift);
+}
+
+static void text_integer(const struct drip_my_cell *c, const uint8_t *p, size_t n)
+{
+	uint64_t v;
+
+	if (parse_integer(p, n, &v)) {
+		drip_my_put_integer(c, v);
+	} else {
+		malformed(c);
+	}
 }
 
 static locale_t c_locale;
