@@ -18,6 +18,8 @@ import sys
 import tempfile
 import time
 
+import api
+
 ENV = os.environ
 COLUMNS = "id, customer, store, status, amount, currency, remark, created, rating"
 ROW = """{seq}, 1000 + {seq} * 7919 % 50000, 1 + {seq} % 120, {seq} % 11 * 10,
@@ -248,6 +250,10 @@ class Bench:
         self.add("iforest_100_trees_batch", figures["rows_per_s"], "rows/s", 1e6, "the target")
         self.add("iforest_100_trees_one_row_p99", figures["row_p99_us"], "us", 15, "the target")
 
+    def part_api(self):
+        for name, value, unit, target in api.figures(self.build, self.runs):
+            self.add(name, value, unit, target, "the target")
+
 
 def main():
     parser = argparse.ArgumentParser()
@@ -255,7 +261,7 @@ def main():
     parser.add_argument("output")
     parser.add_argument("--rows", type=int, default=int(ENV.get("BENCH_ROWS", "2000000")))
     parser.add_argument("--runs", type=int, default=int(ENV.get("BENCH_RUNS", "3")))
-    parser.add_argument("--only", default=ENV.get("BENCH_ONLY", "generate,mysql,idle,iforest"))
+    parser.add_argument("--only", default=ENV.get("BENCH_ONLY", "generate,mysql,idle,iforest,api"))
     bench = Bench(parser.parse_args())
     try:
         for part in parser.parse_args().only.split(","):
