@@ -135,55 +135,61 @@ static void put_keys(struct job *job, const struct drip_schema *schema, const ch
 	}
 }
 
-/* The query's columns by name, each as the table declares it; a nullable one that it lacks is null.
- */
-static int stage_rows(struct job *job, const struct job_step *step,
-		      const struct drip_schema *declared, struct drip_error *err)
+/* What the query yields, by its columns: (gives) the schema. */
+static int describe_rows(struct job *job, const struct job_step *step, struct drip_schema **ret,
+			 struct drip_error *err)
 {
-	struct drip_schema *yielded = NULL;
 	struct ArrowArrayStream stream;
-	char type[64];
 	int rc;
 
 	job_put(job, "SELECT * FROM (%Q) AS q LIMIT 0", step->sql);
 	drip_text_put(&job->text, "", 1);
 	rc = drip_text_check(&job->text, err);
-	rc = rc == 0 ? job->sql->query(job->session, job->text.data, NULL, &yielded, &stream, err)
-		     : rc;
+	rc = rc == 0 ? job->sql->query(job->session, job->text.data, NULL, ret, &stream, err) : rc;
 	drip_text_clear(&job->text);
-	if (rc != 0) {
-		return rc;
+	if (rc == 0) {
+		stream.release(&stream);
 	}
-	stream.release(&stream);
-	job_put(job, "CREATE OR REPLACE TEMP TABLE %N AS SELECT ", JOB_ROWS);
-	for (uint32_t i = 0; i < declared->columns_count && rc == 0; i++) {
+	return rc;
+}
+
+/*
+ * Runs the statement that was begun, with the query as its end: its columns by name, each as the
+ * table declares it; a nullable one that it lacks is null.
+ */
+static int run_select(struct job *job, const struct job_step *step,
+		      const struct drip_schema *declared, const struct drip_schema *yielded,
+		      int64_t *ret_rows, struct drip_error *err)
+{
+	char type[64];
+
+	job_put(job, "SELECT ");
+	for (uint32_t i = 0; i < declared->columns_count; i++) {
 		const struct drip_column *column = drip_schema_column(declared, i);
 
 		if (job->dialect->type_name(column, type, sizeof(type)) != 0) {
-			rc = drip_error_set(err, -ENOTSUP, "sql.no_type",
-					    "%s has no type for column %s", job->dialect->name,
-					    column->name);
-		} else if (drip_schema_find(yielded, column->name) >= 0) {
-			job_put(job, "%sCAST(q.%N AS %s) AS %N", i == 0 ? "" : ", ", column->name,
-				type, column->name);
+			drip_text_clear(&job->text);
+			return drip_error_set(err, -ENOTSUP, "sql.no_type",
+					      "%s has no type for column %s", job->dialect->name,
+					      column->name);
+		}
+		job_put(job, "%s", i == 0 ? "" : ", ");
+		if (drip_schema_find(yielded, column->name) >= 0) {
+			job_put(job, "CAST(q.%N AS %s) AS %N", column->name, type, column->name);
 		} else {
-			job_put(job, "%sCAST(NULL AS %s) AS %N", i == 0 ? "" : ", ", type,
-				column->name);
+			job_put(job, "CAST(NULL AS %s) AS %N", type, column->name);
 		}
 	}
-	drip_schema_unref(yielded);
-	if (rc != 0) {
-		drip_text_clear(&job->text);
-		return rc;
-	}
 	job_put(job, " FROM (%Q) AS q", step->sql);
-	return job_run(job, NULL, err);
+	return job_run(job, ret_rows, err);
 }
 
-/* Two rows of one key: two natural keys with one surrogate key, or a query that yields a row twice.
+/*
+ * Two rows of one key: two natural keys with one surrogate key, or a query that yields a row twice.
+ * Looks at the keys of the rows written only, or with `all` at the whole table.
  */
 static int check_keys(struct job *job, const struct job_step *step,
-		      const struct drip_schema *declared, struct drip_error *err)
+		      const struct drip_schema *declared, bool all, struct drip_error *err)
 {
 	int64_t twice = 0;
 	int rc;
@@ -191,12 +197,13 @@ static int check_keys(struct job *job, const struct job_step *step,
 	if (declared->keys_count == 0) {
 		return 0;
 	}
-	job_put(job,
-		"SELECT count(*) FROM (SELECT 1 FROM %T AS t WHERE EXISTS (SELECT 1 FROM %N AS "
-		"r WHERE ",
-		step->table, JOB_ROWS);
-	put_keys(job, declared, "r.%N = t.%N", " AND ");
-	job_put(job, ") GROUP BY ");
+	job_put(job, "SELECT count(*) FROM (SELECT 1 FROM %T AS t", step->table);
+	if (!all) {
+		job_put(job, " WHERE EXISTS (SELECT 1 FROM %N AS r WHERE ", JOB_ROWS);
+		put_keys(job, declared, "r.%N = t.%N", " AND ");
+		job_put(job, ")");
+	}
+	job_put(job, " GROUP BY ");
 	put_keys(job, declared, "t.%N", ", ");
 	job_put(job, " HAVING count(*) > 1) AS q");
 	rc = job_number(job, &twice, err);
@@ -210,19 +217,29 @@ static int check_keys(struct job *job, const struct job_step *step,
 	return rc;
 }
 
-static int run_table(struct job *job, const struct job_step *step, struct job_counts *ret,
-		     struct drip_error *err)
+/* Into an empty table: there is nothing to replace, so the rows need no stage. */
+static int fill_table(struct job *job, const struct job_step *step,
+		      const struct drip_schema *declared, const struct drip_schema *yielded,
+		      struct job_counts *ret, struct drip_error *err)
 {
-	const struct drip_schema *declared = NULL;
-	struct job_name name;
 	int rc;
 
-	job_split(step->table, &name);
-	if (job->ctx->host->declared_table(job->ctx, name.schema, name.table, &declared) != 0) {
-		return drip_error_set(err, -ENOENT, "job.not_declared", "table %s is not declared",
-				      step->table);
-	}
-	rc = stage_rows(job, step, declared, err);
+	job_put(job, "INSERT INTO %T (", step->table);
+	put_columns(job, declared);
+	job_put(job, ") ");
+	rc = run_select(job, step, declared, yielded, &ret->inserted, err);
+	return rc == 0 ? check_keys(job, step, declared, true, err) : rc;
+}
+
+/* By way of a stage, as the query may read what its rows replace. */
+static int replace_rows(struct job *job, const struct job_step *step,
+			const struct drip_schema *declared, const struct drip_schema *yielded,
+			struct job_counts *ret, struct drip_error *err)
+{
+	int rc;
+
+	job_put(job, "CREATE OR REPLACE TEMP TABLE %N AS ", JOB_ROWS);
+	rc = run_select(job, step, declared, yielded, NULL, err);
 	if (rc == 0 && step->replaces != NULL) {
 		job_put(job, "DELETE FROM %T WHERE %Q", step->table, step->replaces);
 		rc = job_run(job, &ret->deleted, err);
@@ -239,10 +256,35 @@ static int run_table(struct job *job, const struct job_step *step, struct job_co
 		job_put(job, " FROM %N", JOB_ROWS);
 		rc = job_run(job, &ret->inserted, err);
 	}
-	rc = rc == 0 ? check_keys(job, step, declared, err) : rc;
+	rc = rc == 0 ? check_keys(job, step, declared, false, err) : rc;
 	if (rc == 0) {
 		job_put(job, "DROP TABLE %N", JOB_ROWS);
 		rc = job_run(job, NULL, err);
+	}
+	return rc;
+}
+
+static int run_table(struct job *job, const struct job_step *step, struct job_counts *ret,
+		     struct drip_error *err)
+{
+	const struct drip_schema *declared = NULL;
+	struct drip_schema *yielded = NULL;
+	struct job_name name;
+	int64_t rows = 0;
+	int rc;
+
+	job_split(step->table, &name);
+	if (job->ctx->host->declared_table(job->ctx, name.schema, name.table, &declared) != 0) {
+		return drip_error_set(err, -ENOENT, "job.not_declared", "table %s is not declared",
+				      step->table);
+	}
+	job_put(job, "SELECT count(*) FROM (SELECT 1 FROM %T LIMIT 1) AS q", step->table);
+	rc = job_number(job, &rows, err);
+	rc = rc == 0 ? describe_rows(job, step, &yielded, err) : rc;
+	if (rc == 0) {
+		rc = rows == 0 ? fill_table(job, step, declared, yielded, ret, err)
+			       : replace_rows(job, step, declared, yielded, ret, err);
+		drip_schema_unref(yielded);
 	}
 	return rc;
 }
