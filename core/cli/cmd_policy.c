@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `dripline policy`: what follows from the roles and the catalog, as SQL or as a table. For
+ * `dripline policy`: what follows from the roles and the catalog, as SQL or as a table, or as views
+ * in a warehouse (policy_apply.c). For
  * Redshift the DDL of dynamic data masking and row-level security, after its reference of CREATE
  * MASKING POLICY, ATTACH MASKING POLICY, GRANT and CREATE RLS POLICY.
  */
 #include "cli/args.h"
 #include "cli/commands.h"
 #include "cli/load.h"
+#include "cli/policy_apply.h"
 #include <dripline/text.h>
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 struct output {
 	const struct drip_document *document;
@@ -98,12 +101,27 @@ static void slug(const char *type, char *buf, size_t size)
 	buf[n] = '\0';
 }
 
+/* False for what was made before. */
+static bool is_first(struct output *o, const char *what)
+{
+	char line[800];
+
+	snprintf(line, sizeof(line), "\n%s\n", what);
+	drip_text_put(&o->made, "", 1);
+	o->made.size -= o->made.size > 0;
+	if (o->made.data != NULL && strstr(o->made.data, line) != NULL) {
+		return false;
+	}
+	drip_text_puts(&o->made, line);
+	return true;
+}
+
 /* Writes the masking policy that fits a column, once each, and gives its name. */
 static void masking_policy(struct output *o, const struct drip_catalog_table *table,
 			   uint32_t column, bool shows, char *name, size_t size)
 {
 	const char *pii = table->columns[column].pii;
-	char type[64], of_type[64], line[200];
+	char type[64], of_type[64];
 
 	if (o->dialect->type_name(drip_schema_column(table->schema, column), type, sizeof(type)) <
 	    0) {
@@ -115,13 +133,9 @@ static void masking_policy(struct output *o, const struct drip_catalog_table *ta
 		 : pii != NULL ? pii
 			       : "mask",
 		 of_type);
-	snprintf(line, sizeof(line), "\n%s\n", name);
-	drip_text_put(&o->made, "", 1);
-	o->made.size--;
-	if (o->made.data != NULL && strstr(o->made.data, line) != NULL) {
+	if (!is_first(o, name)) {
 		return;
 	}
-	drip_text_puts(&o->made, line);
 	put(o, "CREATE MASKING POLICY IF NOT EXISTS %s WITH (value %s) USING (CAST(", name, type);
 	if (shows) {
 		put(o, "value");
@@ -129,6 +143,22 @@ static void masking_policy(struct output *o, const struct drip_catalog_table *ta
 		drip_policy_put_mask(&o->text, table, column, "value");
 	}
 	put(o, " AS %s));\n", type);
+}
+
+/* Who is named in two roles is shown a column once. */
+static void put_shown_to(struct output *o, const struct drip_catalog_table *table, uint32_t i,
+			 const char *name)
+{
+	const char *column = drip_schema_column(table->schema, i)->name;
+	char person[300], line[700], policy[160];
+
+	drip_sql_quote(o->dialect, name, person, sizeof(person));
+	snprintf(line, sizeof(line), "%s.%s %s", table->name, column, person);
+	if (is_first(o, line)) {
+		masking_policy(o, table, i, true, policy, sizeof(policy));
+		put(o, "ATTACH MASKING POLICY %s ON %s (\"%s\") TO %s PRIORITY 100;\n", policy,
+		    table->name, column, person);
+	}
 }
 
 static void put_redshift_masks(struct output *o, const struct drip_policy_grant *grant,
@@ -145,37 +175,96 @@ static void put_redshift_masks(struct output *o, const struct drip_policy_grant 
 		put(o, "ATTACH MASKING POLICY %s ON %s (\"%s\") TO ROLE %s PRIORITY 10;\n", name,
 		    table->name, column, o->role->name);
 		for (size_t k = 0; k < o->role->named_count; k++) {
-			char person[300];
-
-			drip_sql_quote(o->dialect, o->role->named[k], person, sizeof(person));
-			masking_policy(o, table, i, true, name, sizeof(name));
-			put(o, "ATTACH MASKING POLICY %s ON %s (\"%s\") TO %s PRIORITY 100;\n",
-			    name, table->name, column, person);
+			put_shown_to(o, table, i, o->role->named[k]);
 		}
 	}
+}
+
+/* Whether any role sees only some rows of a table. */
+static bool is_filtered(const struct output *o, const struct drip_catalog_table *table)
+{
+	for (size_t i = 0; i < o->document->policy.roles_count; i++) {
+		const struct drip_policy_grant *grant =
+			drip_policy_grant(&o->document->policy.roles[i], table);
+
+		if (grant != NULL && grant->filter != NULL) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool is_word(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '_' || (c & 0x80) != 0;
+}
+
+/* Whether a condition names a column, outside of its 'texts'. */
+static bool names_column(const char *condition, const char *column)
+{
+	size_t size = strlen(column);
+	bool text = false, inside = false;
+
+	for (const char *c = condition; *c != '\0'; c++) {
+		text = text != (*c == '\'');
+		if (!text && !inside && strncasecmp(c, column, size) == 0 && !is_word(c[size])) {
+			return true;
+		}
+		inside = is_word(*c);
+	}
+	return false;
+}
+
+/* The columns that a policy reads have to stand before it, with their types. */
+static void put_read_columns(struct output *o, const struct drip_catalog_table *table,
+			     const char *filter)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < table->schema->columns_count; i++) {
+		const struct drip_column *c = drip_schema_column(table->schema, i);
+		char type[64];
+
+		if (!names_column(filter, c->name)) {
+			continue;
+		}
+		if (o->dialect->type_name(c, type, sizeof(type)) < 0) {
+			snprintf(type, sizeof(type), "VARCHAR(65535)");
+		}
+		put(o, "%s\"%s\" %s", any ? ", " : "WITH (", c->name, type);
+		any = true;
+	}
+	put(o, any ? ") " : "");
 }
 
 /* Row-level security, once on for a table, hides it from every role that has no policy. */
 static void put_redshift_rows(struct output *o, const struct drip_policy_grant *grant,
 			      const struct drip_catalog_table *table)
 {
-	bool filtered = false;
+	const char *filter = grant->filter != NULL ? grant->filter : "1 = 1";
 
-	for (size_t i = 0; i < o->document->policy.roles_count; i++) {
-		const struct drip_policy_grant *other =
-			drip_policy_grant(&o->document->policy.roles[i], table);
-
-		filtered = filtered || (other != NULL && other->filter != NULL);
-	}
-	if (!filtered) {
+	if (!is_filtered(o, table)) {
 		return;
 	}
-	put(o, "CREATE RLS POLICY dripline_rows_%s_%s_%s USING (", o->role->name,
-	    table->schema->database, table->schema->table);
-	drip_text_puts(&o->text, grant->filter != NULL ? grant->filter : "1 = 1");
+	put(o, "CREATE RLS POLICY dripline_rows_%s_%s_%s ", o->role->name, table->schema->database,
+	    table->schema->table);
+	put_read_columns(o, table, filter);
+	put(o, "USING (");
+	drip_text_puts(&o->text, filter);
 	put(o, ");\nATTACH RLS POLICY dripline_rows_%s_%s_%s ON %s TO ROLE %s;\n", o->role->name,
 	    table->schema->database, table->schema->table, table->name, o->role->name);
-	put(o, "ALTER TABLE %s ROW LEVEL SECURITY ON;\n", table->name);
+}
+
+/* Last of all, when every role has its policy. */
+static void put_redshift_switches(struct output *o)
+{
+	for (size_t i = 0; i < o->document->catalog.tables_count; i++) {
+		if (is_filtered(o, &o->document->catalog.tables[i])) {
+			put(o, "ALTER TABLE %s ROW LEVEL SECURITY ON;\n",
+			    o->document->catalog.tables[i].name);
+		}
+	}
 }
 
 static void put_redshift_table(struct output *o, const struct drip_policy_grant *grant,
@@ -254,15 +343,20 @@ static void put_shown(struct output *o)
 	}
 }
 
+static int check_role(const struct drip_policy *policy, const char *only)
+{
+	if (only != NULL && drip_policy_role(policy, only) == NULL) {
+		fprintf(stderr, "dripline: there is no role \"%s\" [policy.unknown_role]\n", only);
+		return DRIP_EXIT_INVALID;
+	}
+	return DRIP_EXIT_OK;
+}
+
 static int print_policy(struct output *o, const char *verb, const char *only)
 {
 	const struct drip_policy *policy = &o->document->policy;
 	bool compiles = strcmp(verb, "compile") == 0;
 
-	if (only != NULL && drip_policy_role(policy, only) == NULL) {
-		fprintf(stderr, "dripline: there is no role \"%s\" [policy.unknown_role]\n", only);
-		return DRIP_EXIT_INVALID;
-	}
 	for (size_t i = 0; i < policy->roles_count; i++) {
 		o->role = &policy->roles[i];
 		if (only != NULL && strcmp(only, o->role->name) != 0) {
@@ -279,8 +373,64 @@ static int print_policy(struct output *o, const char *verb, const char *only)
 			}
 		}
 	}
+	if (compiles && strcmp(o->dialect->name, "redshift") == 0) {
+		put_redshift_switches(o);
+	}
 	fwrite(o->text.data, 1, o->text.size, stdout);
 	return o->text.rc == 0 ? DRIP_EXIT_OK : DRIP_EXIT_FAILED;
+}
+
+/* plan, check and apply. */
+static int apply_policy(const struct drip_document *document, const char *verb,
+			const char *connection, const char *role, const char *state)
+{
+	struct drip_policy_apply a = {
+		.document = document,
+		.connection = connection,
+		.role = role,
+		.state_dir = state != NULL ? state : document->settings.state_dir,
+		.looks = strcmp(verb, "apply") != 0,
+	};
+	struct drip_error err = DRIP_ERROR_INIT;
+	size_t changes = 0;
+	int rc = drip_policy_apply(&a, &changes, &err);
+
+	if (rc < 0) {
+		fprintf(stderr, "dripline: %s [%s]\n", err.message, err.code);
+		if (err.hint[0] != '\0') {
+			fprintf(stderr, "  hint: %s\n", err.hint);
+		}
+		return err.retryable                                      ? DRIP_EXIT_ENVIRONMENT
+		       : rc == -EINVAL || rc == -ENOENT || rc == -ENOTSUP ? DRIP_EXIT_INVALID
+									  : DRIP_EXIT_FAILED;
+	}
+	return strcmp(verb, "check") == 0 && changes > 0 ? DRIP_EXIT_FAILED : DRIP_EXIT_OK;
+}
+
+static bool is_printed(const char *verb)
+{
+	return strcmp(verb, "compile") == 0 || strcmp(verb, "show") == 0;
+}
+
+static int check_verb(const char *verb, const char *connection)
+{
+	static const char *const verbs[] = {"compile", "show", "plan", "check", "apply"};
+	bool known = false;
+
+	for (size_t i = 0; i < DRIP_COUNT(verbs); i++) {
+		known = known || strcmp(verb, verbs[i]) == 0;
+	}
+	if (!known) {
+		fprintf(stderr,
+			"dripline: policy: there is no \"%s\"; write show, compile, plan, check or "
+			"apply\n",
+			verb);
+	} else if (is_printed(verb) == (connection != NULL)) {
+		fprintf(stderr, "dripline: policy: %s %s --connection NAME\n", verb,
+			connection != NULL ? "does not take" : "needs");
+		known = false;
+	}
+	return known ? DRIP_EXIT_OK : DRIP_EXIT_INVALID;
 }
 
 int drip_cmd_policy(int argc, char **argv)
@@ -289,8 +439,10 @@ int drip_cmd_policy(int argc, char **argv)
 	struct drip_arg_list dirs = {.count = 0};
 	struct drip_cli_load load = {.connect = false};
 	struct output output = {.document = NULL, .database = "warehouse"};
-	const char *dialect = "duckdb", *role = NULL;
+	const char *dialect = "duckdb", *role = NULL, *connection = NULL, *state = NULL;
 	const struct drip_arg args[] = {
+		{.name = "connection", .text = &connection},
+		{.name = "state", .text = &state},
 		{.name = "dialect", .text = &dialect, .choices = names},
 		{.name = "database", .text = &output.database},
 		{.name = "role", .text = &role},
@@ -304,10 +456,9 @@ int drip_cmd_policy(int argc, char **argv)
 	if (status != DRIP_EXIT_OK) {
 		return status;
 	}
-	if (strcmp(words[0], "compile") != 0 && strcmp(words[0], "show") != 0) {
-		fprintf(stderr, "dripline: policy: there is no \"%s\"; write compile or show\n",
-			words[0]);
-		return DRIP_EXIT_INVALID;
+	status = check_verb(words[0], connection);
+	if (status != DRIP_EXIT_OK) {
+		return status;
 	}
 	load.plugin_dirs = dirs.items;
 	load.plugin_dirs_count = dirs.count;
@@ -318,9 +469,14 @@ int drip_cmd_policy(int argc, char **argv)
 		drip_findings_print_text(&load.findings, stderr);
 	}
 	if (status == DRIP_EXIT_OK) {
+		status = check_role(&load.document->policy, role);
+	}
+	if (status == DRIP_EXIT_OK && is_printed(words[0])) {
 		output.document = load.document;
 		output.dialect = drip_cli_dialect(dialect);
 		status = print_policy(&output, words[0], role);
+	} else if (status == DRIP_EXIT_OK) {
+		status = apply_policy(load.document, words[0], connection, role, state);
 	}
 	drip_text_finish(&output.text);
 	drip_text_finish(&output.made);

@@ -207,15 +207,21 @@ const struct drip_command drip_commands[] = {
 		 "  --format FORMAT      of the list: text or json\n"},
 	{.name = "policy",
 	 .run = drip_cmd_policy,
-	 .usage = "dripline policy compile|show PATH... [options]",
-	 .summary = "print what the roles of the policy may see",
-	 .help = "`compile` prints SQL: for DuckDB the views of each role, as the guard makes "
+	 .usage = "dripline policy show|compile|plan|check|apply PATH... [options]",
+	 .summary = "print what the roles of the policy may see, or make it so in a warehouse",
+	 .help = "`show` prints for each role the columns that it sees, and which of them "
+		 "masked.\n"
+		 "`compile` prints SQL: for DuckDB the views of each role, as the guard makes "
 		 "them\n"
 		 "by itself; for Redshift roles, column grants, masking policies and row filters.\n"
-		 "`show` prints for each role the columns that it sees, and which of them "
-		 "masked.\n\n"
-		 "  --dialect NAME       duckdb (default) or redshift\n"
-		 "  --database NAME      of DuckDB's views: what the warehouse is attached as "
+		 "`apply` makes the views in the DuckDB database of a connection, in schemas\n"
+		 "dripline_role_ROLE__SCHEMA, and drops what is no longer in the policy, in one\n"
+		 "transaction. `plan` prints what it would do. `check` does too, and exits with 1\n"
+		 "where there is something to do.\n\n"
+		 "  --connection NAME    of plan, check and apply\n"
+		 "  --state DIR          of apply: whose audit records the change\n"
+		 "  --dialect NAME       of compile: duckdb (default) or redshift\n"
+		 "  --database NAME      of compile: what the warehouse is attached as "
 		 "(default warehouse)\n"
 		 "  --role NAME          this role only\n" PLUGIN_HELP},
 	{.name = "model",

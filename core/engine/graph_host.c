@@ -284,7 +284,7 @@ static void host_connection_put(struct drip_ctx *ctx, const char *name, const ch
 	(void)object;
 }
 
-static const struct drip_host host = {
+const struct drip_host graph_host = {
 	.struct_size = sizeof(struct drip_host),
 	.abi_major = DRIP_ABI_MAJOR,
 	.abi_minor = DRIP_ABI_MINOR,
@@ -314,7 +314,7 @@ static const struct drip_host host = {
 
 void graph_ctx_init(struct graph_ctx *ctx, struct graph *g, const char *pipeline, const char *stage)
 {
-	ctx->base.host = &host;
+	ctx->base.host = &graph_host;
 	ctx->base.pipeline = pipeline;
 	ctx->base.stage = stage;
 	ctx->graph = g;

@@ -107,6 +107,8 @@ void graph_check_references(struct graph *g);
 int graph_check(struct graph *g) DRIP_MUST_CHECK;
 int graph_negotiate(struct graph *g, struct drip_pipeline_spec *spec,
 		    struct graph_pipeline *pipeline) DRIP_MUST_CHECK;
+/* What validation offers to components; its connections, models and tables are of a graph_ctx. */
+extern const struct drip_host graph_host;
 void graph_ctx_init(struct graph_ctx *ctx, struct graph *g, const char *pipeline,
 		    const char *stage);
 void graph_close_instances(struct graph *g);

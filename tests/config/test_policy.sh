@@ -46,7 +46,7 @@ has 'GRANT SELECT ("id") ON dw.people TO ROLE reader;'
 has 'CREATE MASKING POLICY IF NOT EXISTS dripline_phone_varchar_65535 WITH (value VARCHAR(65535)) USING (CAST('
 has 'ATTACH MASKING POLICY dripline_phone_varchar_65535 ON dw.people ("phone") TO ROLE clerk PRIORITY 10;'
 has 'ATTACH MASKING POLICY dripline_show_varchar_65535 ON dw.people ("phone") TO "alice" PRIORITY 100;'
-has 'CREATE RLS POLICY dripline_rows_clerk_dw_people USING (id < 10);'
+has 'CREATE RLS POLICY dripline_rows_clerk_dw_people WITH ("id" BIGINT) USING (id < 10);'
 has 'CREATE RLS POLICY dripline_rows_reader_dw_people USING (1 = 1);'
 ! grep -q '^GRANT SELECT.*TO ROLE guest' "$dir/redshift.sql" || fail "guest sees something"
 
@@ -58,6 +58,68 @@ status=0
 status=0
 "$dripline" policy compile "$root/tests/config/cases/roles_bad.yaml" >"$dir/out" 2>"$dir/err" || status=$?
 [ "$status" = 2 ] && [ ! -s "$dir/out" ]
+
+# The whole of Redshift's DDL: what changes in it is looked at.
+"$dripline" policy compile "$root/tests/config/policy.yaml" --dialect redshift >"$dir/got"
+diff -u "$root/tests/config/policy.redshift.expect" "$dir/got" || fail "Redshift's DDL has changed"
+
+# In a warehouse: planned, applied, found in order; what is changed by hand or gone from the policy is put right; and
+# nothing is changed where a column is missing or a view cannot be made.
+mkdir "$dir/w"
+cp "$root/tests/config/policy.yaml" "$dir/w/p.yaml"
+cd "$dir/w"
+policy() { # STATUS VERB PATTERN...: runs it, and looks for each pattern in what it prints
+	want=$1 verb=$2 status=0
+	shift 2
+	"$dripline" policy "$verb" p.yaml --connection dwh $more >out 2>&1 || status=$?
+	[ "$status" = "$want" ] || fail "policy $verb: $status, not $want: $(cat out)"
+	for pattern; do
+		grep -qF -- "$pattern" out || fail "policy $verb: no \"$pattern\" in $(cat out)"
+	done
+}
+sql() { "$ducksql" --execute w.db "$1" || fail "$1"; }
+more= all="5 views to make, 0 to replace, 0 to drop, 0 unchanged" none="0 views to make, 0 to replace, 0 to drop, 5 unchanged"
+sql "CREATE SCHEMA dw; CREATE TABLE dw.people AS SELECT 1::BIGINT AS id, '+12125550199' AS phone, 'Ann' AS first, 'x' AS extra;
+INSERT INTO dw.people VALUES (11, '+12125550111', 'Bob', 'y')"
+policy 0 plan "$all" 'dw.people.extra is not declared, and no role sees it' 'dw.later is not there yet'
+policy 1 check "$all"
+policy 0 apply "$all" done
+policy 0 apply "$none"
+policy 0 check "$none"
+sql "COPY (FROM dripline_role_clerk__dw.people) TO 'clerk.csv'; COPY (FROM dripline_role_clerk__named__dw.people) TO 'named.csv';
+COPY (FROM dripline_role_reader__dw.people ORDER BY ALL) TO 'reader.csv'"
+[ "$(tr '\n' ' ' <clerk.csv)" = "id,phone,first 1,***0199,A*** " ] || fail "$(cat clerk.csv)"
+[ "$(tr '\n' ' ' <named.csv)" = "id,phone,first 1,+12125550199,Ann " ] || fail "$(cat named.csv)"
+[ "$(tr '\n' ' ' <reader.csv)" = "id 1 11 " ] || fail "$(cat reader.csv)"
+sql "CREATE OR REPLACE VIEW dripline_role_reader__dw.people AS FROM dw.people; CREATE VIEW dripline_role_reader__dw.mine AS FROM dw.people;
+CREATE SCHEMA dripline_role_gone__dw; CREATE VIEW dripline_role_gone__dw.x AS SELECT 1"
+more="--role clerk"
+policy 0 check "0 views to make, 0 to replace, 0 to drop, 2 unchanged"
+more=
+policy 1 check 'replace  dripline_role_reader__dw.people' 'drop     dripline_role_reader__dw.mine' 'drop     dripline_role_gone__dw.x'
+policy 0 apply done
+policy 0 check "$none"
+sql "COPY (SELECT count(*) AS n FROM duckdb_schemas() WHERE schema_name = 'dripline_role_gone__dw') TO 'gone.csv'"
+[ "$(tail -n 1 gone.csv)" = 0 ] || fail "an empty schema is left"
+cp p.yaml before.yaml
+sed 's/name: first, type/name: frist, type/' before.yaml >p.yaml
+policy 2 apply policy.unknown_column 'has no column "frist"'
+sed 's/ AND first/ AND fisrt/' before.yaml >p.yaml
+policy 2 apply fisrt
+sed '/^  reader:/,/^    grants/d' before.yaml >p.yaml
+policy 0 plan 'drop     dripline_role_reader__dw.people' "0 to replace, 1 to drop, 4 unchanged"
+cp before.yaml p.yaml
+policy 0 check "$none"
+more="--role nobody_else"
+policy 2 plan policy.unknown_role
+more="--connection nope"
+policy 2 plan outside.no_connection
+more=
+sed 's/plugin: duckdb, path: w.db/plugin: mysql, host: 127.0.0.1, port: 1, user: x, password: y/' before.yaml >p.yaml
+policy 2 plan policy.no_dialect
+! "$dripline" policy apply before.yaml 2>/dev/null || fail "no connection was given"
+! "$dripline" policy show before.yaml --connection dwh 2>/dev/null || fail "show takes no connection"
+cd "$root"
 
 # A key ring is made for its owner alone, is never overwritten, and grows by a key a rotation.
 "$dripline" keyring new "$dir/ring" >"$dir/out"
