@@ -3,8 +3,10 @@
 """The benchmark of `make bench`: bench.py BUILD OUTPUT.json [--rows N] [--only PART]
 
 Runs whole processes of the release build on real input and takes the wall time from start to exit,
-start-up and shut-down included, the median of three. Each figure stands beside its reference from
-the same run: tests/bench/bare.c on the same rows of the same server. mariadb.sh gives the server.
+start-up and shut-down included. Each figure stands beside its reference: tests/bench/bare.c on the
+same rows of the same server, run before and after every run that is measured. A run's ratio is that
+to the mean of the two beside it, and the median of the ratios is what counts, so that a machine
+that is slow for a while is slow for both. mariadb.sh gives the server.
 """
 
 import argparse
@@ -51,7 +53,7 @@ class Bench:
         self.build = os.path.abspath(arguments.build)
         self.rows = arguments.rows
         self.dripline = os.path.join(self.build, "core", "dripline")
-        self.bare = os.path.join(self.build, "tests", "bench", "bare")
+        self.bare_program = os.path.join(self.build, "tests", "bench", "bare")
         self.folder = tempfile.mkdtemp(prefix="drip-bench.")
         self.results = []
         self.runs = arguments.runs
@@ -96,25 +98,26 @@ class Bench:
                                                         done.stdout[-2000:]))
         return seconds
 
-    def median(self, measure):
-        return statistics.median(measure() for _ in range(self.runs))
+    def bare(self, *arguments):
+        """Seconds of a reference, as it takes them itself: without the start of the process."""
+        out = subprocess.run([self.bare_program, *arguments], stdout=subprocess.PIPE, check=True,
+                             text=True).stdout.split()
+        return float(out[1])
 
-    def reference(self, *arguments, prepare=None):
-        """Median of (amount, rate) of a reference."""
-        amounts = []
+    def compare(self, name, rows, measure, reference, reference_name):
+        """Runs both in turn, the reference first and last, and adds the figure."""
+        references, seconds = [reference()], []
+        for _ in range(self.runs):
+            seconds.append(measure())
+            references.append(reference())
+        ratio = statistics.median((references[i] + references[i + 1]) / 2 / seconds[i]
+                                  for i in range(self.runs))
+        self.add(name, rows / statistics.median(seconds), "rows/s",
+                 rows / statistics.median(references), reference_name, ratio)
 
-        def once():
-            if prepare:
-                prepare()
-            out = subprocess.run([self.bare, *arguments], stdout=subprocess.PIPE, check=True,
-                                 text=True).stdout.split()
-            amounts.append(int(out[0]))
-            return float(out[1])
-
-        return amounts, self.median(once)
-
-    def add(self, name, value, unit, reference=None, reference_name=None):
-        ratio = round(value / reference, 3) if reference else None
+    def add(self, name, value, unit, reference=None, reference_name=None, ratio=None):
+        if reference:
+            ratio = round(ratio or value / reference, 3)
         self.results.append({
             "name": name, "value": round(value, 1), "unit": unit,
             "reference": round(reference, 1) if reference else None,
@@ -136,9 +139,8 @@ class Bench:
                     os.unlink(self.path("generate", "state", name))
             return self.run(path, bounded=True)
 
-        _, built = self.reference("build", str(self.rows * 2))
-        self.add("generate_to_blackhole", self.rows * 2 / self.median(once), "rows/s",
-                 self.rows * 2 / built, "a bare builder loop")
+        self.compare("generate_to_blackhole", self.rows * 2, once,
+                     lambda: self.bare("build", str(self.rows * 2)), "a bare builder loop")
 
     def part_mysql(self):
         source = "{plugin: mysql, connection: shop, tables: [bench.t]}"
@@ -154,21 +156,24 @@ class Bench:
             "INSERT INTO bench.t SELECT %s FROM seq_%d_to_%d;" % (
                 ROW.format(seq="seq"), first, min(first + step - 1, self.rows))
             for first in range(1, self.rows + 1, step)))
-        _, binlog = self.reference("binlog", *position)
         append = self.path("bare.duckdb")
 
-        def forget_bare():
+        def bare_append():
             for name in (append, append + ".wal"):
                 if os.path.exists(name):
                     os.unlink(name)
+            return self.bare("append", append, str(self.rows))
 
-        _, appender = self.reference("append", append, str(self.rows), prepare=forget_bare)
-        _, select = self.reference("select")
-        forget_bare()
-        references = {"blackhole": (binlog, "a bare binlog read"),
-                      "append": (appender, "a bare DuckDB appender"),
-                      "mirror": (appender, "a bare DuckDB appender"),
-                      "lake": (binlog, "a bare binlog read")}
+        def bare_binlog():
+            return self.bare("binlog", *position)
+
+        def bare_select():
+            return self.bare("select")
+
+        references = {"blackhole": (bare_binlog, "a bare binlog read"),
+                      "append": (bare_append, "a bare DuckDB appender"),
+                      "mirror": (bare_append, "a bare DuckDB appender"),
+                      "lake": (bare_binlog, "a bare binlog read")}
         for name, path in paths.items():
             folder = os.path.dirname(path)
 
@@ -177,9 +182,9 @@ class Bench:
                 shutil.copytree(folder + ".begin", folder)
                 return self.run(path)
 
-            seconds, what = references[name]
-            self.add("stream_to_" + ("warehouse_" + name if name in ("append", "mirror") else name),
-                     self.rows / self.median(once), "rows/s", self.rows / seconds, what)
+            self.compare(
+                "stream_to_" + ("warehouse_" + name if name in ("append", "mirror") else name),
+                self.rows, once, *references[name])
         for sink in ("blackhole", "append"):
             path = self.pipeline("snapshot_" + sink, source, SINKS[sink])
 
@@ -188,9 +193,8 @@ class Bench:
                 self.pipeline("snapshot_" + sink, source, SINKS[sink])
                 return self.run(path)
 
-            name = "snapshot_to_" + ("warehouse" if sink == "append" else sink)
-            self.add(name, self.rows / self.median(again), "rows/s", self.rows / select,
-                     "a bare SELECT loop")
+            self.compare("snapshot_to_" + ("warehouse" if sink == "append" else sink), self.rows,
+                         again, bare_select, "a bare SELECT loop")
 
     def idle_rss(self, name, source, sink, limit):
         """MiB of a daemon with ten pipelines that have caught up."""
@@ -260,7 +264,7 @@ def main():
     parser.add_argument("build")
     parser.add_argument("output")
     parser.add_argument("--rows", type=int, default=int(ENV.get("BENCH_ROWS", "2000000")))
-    parser.add_argument("--runs", type=int, default=int(ENV.get("BENCH_RUNS", "3")))
+    parser.add_argument("--runs", type=int, default=int(ENV.get("BENCH_RUNS", "5")))
     parser.add_argument("--only", default=ENV.get("BENCH_ONLY", "generate,mysql,idle,iforest,api"))
     bench = Bench(parser.parse_args())
     try:
