@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "store/promotion.h"
 
 #include <errno.h>
@@ -303,6 +304,7 @@ static int add(struct drip_store *store, const struct drip_model_record *r,
 	snprintf(path, sizeof(path), "models/%s/%" PRId64 ".model", r->name, ret->version);
 	snprintf(target, sizeof(target), "%s@%" PRId64, r->name, ret->version);
 	rc = write_artifact(store, r, path, err);
+	rc = rc == 0 ? drip_failpoint_hit("store.after_artifact", err) : rc;
 	rc = rc == 0 ? put_version(db, r, ret->version, path, err) : rc;
 	rc = rc == 0 ? drip_store_put_audit(db, r->actor, "model register", target, "", err) : rc;
 	if (rc == 0 && r->facts->promote) {

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/failpoint.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -224,6 +225,7 @@ static int migrate(sqlite3 *db, int64_t version, struct drip_error *err)
 		rc = execute(db, "BEGIN IMMEDIATE", "migrate", err);
 		rc = rc == 0 ? execute(db, m->sql, "migrate", err) : rc;
 		rc = rc == 0 ? execute(db, done, "migrate", err) : rc;
+		rc = rc == 0 ? drip_failpoint_hit("store.before_migration", err) : rc;
 		rc = rc == 0 ? execute(db, "COMMIT", "migrate", err) : rc;
 		if (rc < 0) {
 			sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
