@@ -87,17 +87,19 @@ static const struct drip_option table_options[] = {
 		    .example = "customer_key"),
 };
 
+#define KEPT_MS_MAX            (36500 * 86400e3) /* a hundred years */
+#define KEPT_ROWS_MAX          1e12
 #define RETENTION(member, ...) DRIP_OPTION(struct graph_retention_config, member, __VA_ARGS__)
 static const struct drip_option retention_options[] = {
 	RETENTION(dead_letters, .help = "How long dead letters are kept. 0: for ever.",
-		  .default_text = "365d"),
+		  .default_text = "365d", .max = KEPT_MS_MAX),
 	RETENTION(dead_letters_max,
 		  .help = "How many dead letters are kept: beyond, the oldest go. 0: any number.",
-		  .default_text = "1000000", .unit = "rows"),
-	RETENTION(audit, .help = "How long the audit is kept. 0: for ever.",
-		  .default_text = "730d"),
+		  .default_text = "1000000", .max = KEPT_ROWS_MAX, .unit = "rows"),
+	RETENTION(audit, .help = "How long the audit is kept. 0: for ever.", .default_text = "730d",
+		  .max = KEPT_MS_MAX),
 	RETENTION(audit_max, .help = "How many rows the audit keeps. 0: any number.",
-		  .default_text = "100000", .unit = "rows"),
+		  .default_text = "100000", .max = KEPT_ROWS_MAX, .unit = "rows"),
 };
 #undef RETENTION
 

@@ -222,6 +222,10 @@ TEST(a_document_holds_what_the_file_says)
 	CHECK(d->settings.log_json);
 	CHECK_EQ_STR(d->settings.lineage_namespace, "coffee");
 	CHECK_CONTAINS(d->settings.state_dir, "/cases/./state");
+	CHECK_EQ_INT(d->settings.dead_letters_age_ms, INT64_C(30) * 86400 * 1000);
+	CHECK_EQ_INT(d->settings.dead_letters_max, 1000000);
+	CHECK_EQ_INT(d->settings.audit_age_ms, 0); /* for ever */
+	CHECK_EQ_INT(d->settings.audit_max, 5);
 	CHECK_EQ_INT(d->connections_count, 1);
 	CHECK_EQ_INT(d->services_count, 1);
 	REQUIRE_EQ_INT(d->pipelines_count, 1);
