@@ -213,6 +213,16 @@ static int query_describe(struct drip_ctx *ctx, const void *config, bool connect
 	return rc;
 }
 
+static uint64_t run_of(const struct drip_position *p)
+{
+	uint64_t run = 0;
+
+	for (int i = 0; i < 8; i++) {
+		run = run << 8 | p->order[i];
+	}
+	return run;
+}
+
 static int load_position(struct query *q, const struct drip_position *p, struct drip_error *err)
 {
 	if (q->config->watermark != NULL) {
@@ -227,11 +237,29 @@ static int load_position(struct query *q, const struct drip_position *p, struct 
 		drip_error_hint(err, "Reset the checkpoint of the pipeline.");
 		return rc;
 	}
-	q->run = 0;
-	for (int i = 0; i < 8; i++) {
-		q->run = q->run << 8 | p->order[i];
-	}
+	q->run = run_of(p);
 	return 0;
+}
+
+/* A sink that holds more than the run after the checkpoint outlived the state: later runs would be
+ * taken for those that it has, and dropped, so their numbers begin above. */
+static void pass_held_runs(struct query *q)
+{
+	uint64_t held = 0;
+
+	for (size_t i = 0; i < q->cuts_count; i++) {
+		uint64_t run = q->cuts[i].order_size == 16 ? run_of(&q->cuts[i]) : 0;
+
+		held = run > held ? run : held;
+	}
+	if (q->config->watermark == NULL && held > q->run + 1) {
+		drip_log_warning(q->ctx,
+				 "a sink has had %" PRIu64
+				 " runs, more than the checkpoint tells: all "
+				 "is read again, as the next one",
+				 held);
+		q->run = held;
+	}
 }
 
 static int query_start(void *self, const struct drip_start *start, struct drip_error *err)
@@ -259,6 +287,7 @@ static int query_start(void *self, const struct drip_start *start, struct drip_e
 		memcpy(q->cuts, start->cuts, start->cuts_count * sizeof(*q->cuts));
 	}
 	q->cuts_count = start->cuts_count;
+	pass_held_runs(q);
 	rc = q->sql->session_open(q->object, &session, err);
 	set_session(q, session);
 	q->next_ns = q->ctx->host->now_ns(q->ctx);
