@@ -5,68 +5,16 @@ DRIPLINE CHROMIUM PICTURES. Output is TAP; screenshots go to the folder PICTURES
 import json
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
-import urllib.request
 
+import support
 from browser import HANG_S, Browser
+from support import Daemon, button, check, free_port, go, pictures, text_of
 
 DRIPLINE, CHROMIUM, PICTURES = sys.argv[1:4]
 TOKEN = "0123456789abcdef-console"
-
-COMMON = """
-settings: {state: %(dir)s/state}
-services:
-  console: {plugin: console, listen: "127.0.0.1:0"%(options)s}
-tables:
-  dw.dim_person:
-    description: People who order
-    grain: One row per person
-    columns:
-      - {name: person_key, type: int64, key: true, description: Surrogate key}
-      - {name: phone, type: utf8, class: restricted, pii: phone, description: For the messages}
-  dw.fact_order:
-    description: Orders
-    columns:
-      - {name: id, type: int64, key: true}
-      - {name: person_key, type: int64, references: dim_person.person_key}
-"""
-
-ORDERS = """
-include: [common.yaml]
-pipeline: orders
-commit: {interval: 100ms}
-source:
-  plugin: generate
-  table: orders
-  rows: 0
-  rate: 5000
-  columns:
-    - {name: id, kind: sequence, key: true}
-    - {name: amount, kind: decimal, type: "decimal(10,2)", min: 1, max: 40}
-    - {name: phone, kind: text, class: restricted}
-transforms:
-  - id: checks
-    plugin: quality
-    rules:
-      - {rule: not_null, columns: [id], action: warn}
-      - {rule: range, columns: [amount], max: 39, action: warn, name: cheap}
-sinks:
-  - {id: hole, plugin: blackhole}
-"""
-
-NIGHTLY = """
-include: [common.yaml]
-pipeline: nightly
-schedule: {cron: "0 4 1 1 *"}
-source: {plugin: generate, table: days, rows: 10, columns: [{name: day, kind: sequence, key: true}]}
-sinks:
-  - {plugin: blackhole}
-"""
 
 QUERIES = """
 settings: {state: %(dir)s/state}
@@ -85,6 +33,10 @@ roles:
     description: Sees orders, phone numbers masked
     routes: [query]
     grants: [{tables: main.orders, masked: restricted}]
+  guest:
+    description: May ask, and sees nothing
+    routes: [query]
+    grants: []
 pipeline: orders
 source:
   plugin: generate
@@ -94,73 +46,6 @@ source:
 sinks:
   - {plugin: warehouse, connection: dwh, schema: main, mode: append, clearance: restricted}
 """
-
-tests = 0
-failures = 0
-
-
-def check(name, good, why=""):
-    global tests, failures
-    tests += 1
-    failures += not good
-    print("%sok %d - %s" % ("" if good else "not ", tests, name), flush=True)
-    if not good:
-        for line in str(why).splitlines()[:12]:
-            print("# " + line[:300], flush=True)
-
-
-class Daemon:
-    def __init__(self, folder, options="", files=None):
-        self.folder = folder
-        os.makedirs(os.path.join(folder, "conf"))
-        for name, text in (files or {"common.yaml": COMMON % {"dir": folder, "options": options},
-                                     "orders.yaml": ORDERS, "nightly.yaml": NIGHTLY}).items():
-            with open(os.path.join(folder, "conf", name), "w", encoding="utf-8") as file:
-                file.write(text)
-        self.start()
-
-    def start(self):
-        self.log = []
-        self.port = 0
-        self.told = threading.Event()
-        self.process = subprocess.Popen([DRIPLINE, "daemon", os.path.join(self.folder, "conf")], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        self.reader = threading.Thread(target=self.read_log)
-        self.reader.start()
-        self.told.wait(HANG_S)
-        if self.port == 0:
-            raise RuntimeError("the daemon did not start:\n" + "".join(self.log))
-
-    def read_log(self):
-        """It says in its log where it listens."""
-        for line in self.process.stderr:
-            self.log = self.log[-99:] + [line]
-            if "listening at" in line and "stage=console" in line and self.port == 0:
-                self.port = int(line.split("port ")[1].split('"')[0])
-                self.told.set()
-        self.told.set()
-
-    def status(self):
-        with urllib.request.urlopen("http://127.0.0.1:%d/api/v1/status" % self.port, timeout=HANG_S) as answer:
-            return json.load(answer)
-
-    def state(self, name):
-        return next(p["state"] for p in self.status()["pipelines"] if p["name"] == name)
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(HANG_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.reader.join()
-
-
-def text_of(browser, selector="main"):
-    return browser.evaluate("document.querySelector(%s).innerText" % json.dumps(selector))
-
 
 def test_overview(browser, daemon):
     browser.open("http://127.0.0.1:%d/" % daemon.port)
@@ -172,21 +57,12 @@ def test_overview(browser, daemon):
     before = browser.evaluate(rows)
     browser.wait("%s !== %s" % (rows, before), "live numbers")
     check("the overview shows live numbers", True)
-    browser.wait("[...document.querySelectorAll('.strip dd')][1].innerText.match(/[1-9]/)", "a rate")
+    browser.wait("[...document.querySelectorAll('.strip dd')][2].innerText.match(/[1-9]/)", "a rate")
     check("the overview shows a rate", True)
     check("the overview names its pipeline and its state",
           "orders" in text_of(browser) and "running" in text_of(browser), text_of(browser))
     browser.wait("document.querySelector('.chart canvas')", "the chart")
     check("the overview draws a chart", True)
-
-
-def go(browser, daemon, route, heading):
-    browser.open("http://127.0.0.1:%d/#/%s" % (daemon.port, route))
-    browser.wait("document.querySelector('h1').innerText.startsWith(%s) && document.title.endsWith('Dripline')" % json.dumps(heading))
-
-
-def button(label):
-    return "[...document.querySelectorAll('button')].find((b) => b.innerText === %s)" % json.dumps(label)
 
 
 def test_pipeline(browser, daemon):
@@ -210,12 +86,19 @@ def test_pipeline(browser, daemon):
     check("a pipeline can be paused", daemon.state("orders") == "paused")
     browser.wait("[...document.querySelectorAll('[aria-live=polite]')].some((e) => e.innerText.includes('orders is paused'))")
     check("the change is said to a screen reader", True)
-    browser.wait("!%s.disabled" % button("Resume"))
+    browser.wait("%s.getAttribute('aria-disabled') === 'false'" % button("Resume"))
     browser.evaluate("%s.click()" % button("Resume"))
     browser.wait("document.querySelector('dialog[open]')")
     browser.press("Enter")
     browser.wait("document.querySelector('h1 .badge').innerText === 'running'", "running again")
     check("and resumed", True)
+    go(browser, daemon, "pipeline/nightly", "nightly")
+    browser.wait("%s.getAttribute('aria-disabled') === 'false'" % button("Run now"))
+    browser.evaluate("%s.click()" % button("Run now"))
+    browser.wait("document.querySelector('dialog[open]')")
+    browser.press("Enter")
+    browser.wait("[...document.querySelectorAll('.strip > div')].some((d) => d.innerText.startsWith('Commits') && /[1-9]/.test(d.innerText))", "a run")
+    check("a job can be run now, and tells its next run", "Next run" in text_of(browser), text_of(browser))
 
 
 def test_pages(browser, daemon):
@@ -313,7 +196,7 @@ def test_structure(browser, daemon):
 
 
 def test_token(browser, folder):
-    daemon = Daemon(os.path.join(folder, "locked"), ', token: "%s"' % TOKEN)
+    daemon = Daemon(DRIPLINE, os.path.join(folder, "locked"), ', token: "%s"' % TOKEN)
     try:
         browser.open("http://127.0.0.1:%d/" % daemon.port)
         browser.wait("document.querySelector('.gate input')", "the question for the token")
@@ -337,10 +220,15 @@ def test_token(browser, folder):
         browser.forgive("127.0.0.1:%d/" % daemon.port)  # what it was refused, and could not reach
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def enter(browser, sql):
+    browser.evaluate("document.querySelector('textarea').select()")
+    browser.type(sql)
+    browser.evaluate("document.querySelector('main form').requestSubmit()")
+
+
+def make_key(folder, role):
+    return subprocess.run([DRIPLINE, "key", "create", "--name", role, "--role", role, "--state", folder + "/state"],
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=HANG_S, check=True, text=True).stdout.strip()
 
 
 def test_queries(browser, folder):
@@ -349,10 +237,9 @@ def test_queries(browser, folder):
     if not {"drip-api.so", "drip-duckdb.so", "drip-warehouse.so"}.issubset(plugins):
         return
     folder = os.path.join(folder, "queries")
-    daemon = Daemon(folder, files={"all.yaml": QUERIES % {"dir": folder, "api": free_port()}})
+    daemon = Daemon(DRIPLINE, folder, files={"all.yaml": QUERIES % {"dir": folder, "api": free_port()}})
     try:
-        key = subprocess.run([DRIPLINE, "key", "create", "--name", "test", "--role", "reader", "--state", folder + "/state"],
-                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=HANG_S, check=True, text=True).stdout.strip()
+        key = make_key(folder, "reader")
         go(browser, daemon, "query", "Query")
         browser.evaluate("document.querySelector('textarea').select()")
         browser.type("SELECT id, phone FROM main.orders ORDER BY id")
@@ -362,24 +249,52 @@ def test_queries(browser, folder):
         browser.wait("""(() => { const run = [...document.querySelectorAll('button')].find((b) => b.innerText.startsWith('Run ('));
             if (document.querySelectorAll('tbody tr').length === 10) return true; if (run && !run.disabled) run.click(); return false; })()""", "ten rows")
         check("a query shows its rows, masked by role", "***" in text_of(browser), text_of(browser))
+        enter(browser, "SELECT\n  nothing FROM main.orders")
+        browser.wait("[...document.querySelectorAll('button')].some((b) => b.innerText.startsWith('Show line 2, column 3'))", "the place")
+        browser.evaluate("[...document.querySelectorAll('button')].find((b) => b.innerText.startsWith('Show line')).click()")
+        check("a mistake is shown in the query", browser.evaluate(
+            "(() => { const t = document.activeElement; return t.value.slice(t.selectionStart, t.selectionEnd); })()") == "nothing")
+        enter(browser, "SELECT 9007199254740993 AS big, 1.50::DECIMAL(9,2) AS price, '<b>bold</b>, \"x\"' AS html, NULL AS nothing FROM range(1500)")
+        browser.wait("document.querySelector('main').innerText.includes('There are more')", "the limit")
+        row = browser.evaluate("document.querySelector('tbody tr').innerText")
+        check("numbers keep all their digits, and markup is text", "9007199254740993" in row and "1.50" in row and "<b>bold</b>" in row, row)
+        check("a page of a long result is shown", browser.evaluate("document.querySelectorAll('tbody tr').length") == 100)
+        browser.evaluate("URL.createObjectURL = (blob) => { blob.text().then((t) => { window.saved = t; }); return 'blob:none'; };"
+                         "HTMLAnchorElement.prototype.click = () => {}")
+        browser.evaluate("%s.click()" % button("Save as CSV"))
+        browser.wait("window.saved")
+        lines = browser.evaluate("window.saved").split("\r\n")
+        check("the result can be saved as CSV", len(lines) == 1002 and lines[0] == "big,price,html,nothing"
+              and lines[1] == '9007199254740993,1.50,"<b>bold</b>, ""x""",', lines[:2])
+        browser.evaluate("window.saved = ''; %s.click()" % button("Save as JSON"))
+        browser.wait("window.saved")
+        first = json.loads(browser.evaluate("window.saved"))[0]
+        check("and as JSON", first == {"big": "9007199254740993", "price": "1.50", "html": '<b>bold</b>, "x"', "nothing": None}, first)
+        pictures(browser, "result")
         browser.evaluate("document.querySelector('textarea').select()")
         browser.type("DROP TABLE main.orders")
         browser.evaluate("document.querySelector('main form').requestSubmit()")
         browser.wait("document.querySelector('.error code')", "the refusal")
         check("a refusal is shown with its code", "guard.not_select" in text_of(browser), text_of(browser))
         pictures(browser, "query")
+        for args, name, want in ((["key", "revoke", key.split("_")[1]], "a revoked key", "401"), (None, "a role without the table", "403")):
+            if args is None:
+                other = make_key(folder, "guest")
+                browser.evaluate("document.querySelector('input[type=password]').select()")
+                browser.type(other)
+            else:
+                subprocess.run([DRIPLINE, *args, "--state", folder + "/state"], stdout=subprocess.DEVNULL, timeout=HANG_S, check=True)
+            # Keys are read again within a second: asked until then.
+            browser.evaluate("document.querySelector('textarea').select()")
+            browser.type("SELECT count(*) FROM main.orders")
+            browser.wait("""(() => { const run = [...document.querySelectorAll('button')].find((b) => b.innerText.startsWith('Run ('));
+                const e = document.querySelector('.error code'); if (e && e.innerText.includes('%s')) return true; if (run) run.click(); return false; })()"""
+                         % ("api.unauthorized" if want == "401" else "guard.table"), name)
+            check("%s is told of, and what to do" % name, "dripline key create" in text_of(browser) or want == "403", text_of(browser))
     finally:
         daemon.stop()
         browser.leave()  # it would ask on
         browser.forgive("127.0.0.1:%d/" % daemon.port)
-
-
-def pictures(browser, name):
-    for scheme in ("light", "dark"):
-        browser.colours(scheme)
-        browser.wait("document.documentElement.dataset.theme === '%s'" % scheme)
-        browser.screenshot(os.path.join(PICTURES, "%s-%s.png" % (name, scheme)))
-    browser.colours("light")
 
 
 def main():
@@ -387,7 +302,7 @@ def main():
     folder = tempfile.mkdtemp(prefix="drip-console.")
     daemon = browser = None
     try:
-        daemon = Daemon(os.path.join(folder, "open"))
+        daemon = Daemon(DRIPLINE, os.path.join(folder, "open"))
         browser = Browser(CHROMIUM)
         browser.size(1280, 900)
         test_overview(browser, daemon)
@@ -409,8 +324,7 @@ def main():
         if daemon is not None:
             daemon.stop()
         shutil.rmtree(folder, ignore_errors=True)
-    print("1..%d" % tests)
-    return failures != 0
+    return support.finish()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ const RETRY_MAX_MS = 15000;
 
 export const live = {
 	link: 'connecting', // live, polling, offline, locked
+	since: Date.now(), // of the link
 	status: null,
 	samples: [], // {at, pipelines: {NAME: {in, out, stages: {ID: {in, out}}}}}
 };
@@ -31,6 +32,7 @@ function tell() {
 function setLink(link) {
 	if (live.link !== link) {
 		live.link = link;
+		live.since = Date.now();
 		tell();
 	}
 }
@@ -43,6 +45,7 @@ export class Failure extends Error {
 		this.status = status;
 		this.code = (body && body.code) || '';
 		this.hint = (body && body.hint) || '';
+		this.place = (body && body.place) || '';
 		this.absent = this.code === 'control.unknown_method' || this.code === 'http.no_such_page';
 	}
 }
@@ -91,10 +94,27 @@ export async function getText(path, signal) {
 	return (await ask(path, { headers: headers(), signal })).text();
 }
 
-export async function post(path, body, more) {
+// Numbers as they were written: an integer of 64 bits and a decimal are more than JavaScript's numbers.
+// Browsers that do not hand over the source give the number that they read.
+function exactly(text) {
+	return JSON.parse(text, (key, value, context) => (typeof value === 'number' && context && context.source) || value);
+}
+
+export async function query(sql, limit, signal) {
+	const key = sessionStorage.getItem('key');
+	const answer = await ask('api/v1/query', {
+		method: 'POST',
+		headers: headers({ 'Content-Type': 'application/json', ...(key ? { 'Dripline-Key': key } : {}) }),
+		body: JSON.stringify({ sql, limit }),
+		signal,
+	});
+	return exactly(await answer.text());
+}
+
+export async function post(path, body) {
 	const answer = await ask(path, {
 		method: 'POST',
-		headers: headers({ 'Content-Type': 'application/json', ...more }),
+		headers: headers({ 'Content-Type': 'application/json' }),
 		body: JSON.stringify(body || {}),
 	});
 	return answer.json();
@@ -190,6 +210,10 @@ async function poll(until, mine) {
 	do {
 		try {
 			take(await get('api/v1/status'));
+			if (mine() && live.link === 'offline') {
+				setLink('connecting'); // it is back: the stream may be, too
+				return;
+			}
 			if (mine()) {
 				setLink('polling');
 			}
@@ -207,8 +231,7 @@ export async function connect() {
 	const me = ++generation;
 	const mine = () => me === generation;
 	let wait = 1000;
-	live.link = 'connecting';
-	tell();
+	setLink('connecting');
 	while (mine() && live.link !== 'locked') {
 		const begun = Date.now();
 		try {

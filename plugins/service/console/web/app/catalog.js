@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tables that the configuration declares: columns, keys, classes, kinds of personal data.
 import { html, useState } from '../lib/preact.js';
-import { Absent, Class, Table, count, datasetLink, useData } from './ui.js';
+import { Class, Fetched, Table, count, datasetLink, useData } from './ui.js';
 
 const link = (name) => `#/catalog/${encodeURIComponent(name)}`;
 
@@ -30,12 +30,15 @@ export function Catalog({ parts }) {
 	if (one) {
 		return html`<${One} table=${one} />`;
 	}
+	if (of.data && parts[0]) {
+		return html`<p><a href="#/catalog">All tables</a></p><h1 tabindex="-1">${parts[0]}</h1><p class="muted" role="status">No such table is declared.</p>`;
+	}
 	const text = (t) => `${t.name} ${t.description} ${t.columns.map((c) => c.name).join(' ')}`.toLowerCase();
 	const rows = tables.filter((t) => text(t).includes(wanted.toLowerCase()));
 	const worst = (t) => ['restricted', 'confidential', 'internal', 'public'].find((name) => t.columns.some((c) => c.class === name)) || 'public';
 	const pii = (t) => [...new Set(t.columns.map((c) => c.pii).filter(Boolean))];
 	return html`<h1 tabindex="-1">Catalog</h1>
-		${of.data ? html`<section class="panel" aria-label="Tables">
+		<${Fetched} of=${of} what="the catalog">${() => html`<section class="panel" aria-label="Tables">
 			<div class="row end"><label>Find a table or column<input type="search" value=${wanted} onInput=${(e) => setWanted(e.target.value)} /></label>
 				<span class="muted small" role="status">${count(rows.length)} of ${count(tables.length)}</span></div>
 			<${Table} caption="Tables that are declared" rows=${rows} keyOf=${(t) => t.name} empty="No table is declared below tables: of the configuration." columns=${[
@@ -44,5 +47,5 @@ export function Catalog({ parts }) {
 				{ name: 'Columns', number: true, cell: (t) => count(t.columns.length) },
 				{ name: 'Highest class', cell: (t) => html`<${Class} name=${worst(t)} />` },
 				{ name: 'Personal data', cell: (t) => (pii(t).length ? pii(t).map((kind) => html`<span class="badge bad">${kind}</span> `) : '–') },
-			]} /></section>` : html`<${Absent} of=${of} what="the catalog" />`}`;
+			]} /></section>`}<//>`;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rows a second over the last minutes, by uPlot. What it shows is also said in its label.
 import { html, useEffect, useRef } from '../lib/preact.js';
-import { perSecond } from './ui.js';
+import { clock, perSecond } from './ui.js';
 
 function colour(name) {
 	return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -16,7 +16,7 @@ function make(parent, series) {
 		cursor: { y: false },
 		legend: { live: false },
 		scales: { x: { range: (u, low, high) => [Math.min(low, high - 30), high] }, y: { range: (u, low, high) => [0, Math.max(1, (high || 0) * 1.1)] } },
-		axes: [{ ...axis, space: 90, incrs: [1, 2, 5, 10, 15, 30, 60], values: (u, all) => all.map((v) => new Date(v * 1000).toLocaleTimeString()) }, { ...axis, size: 64, values: (u, all) => all.map((v) => perSecond(v)) }],
+		axes: [{ ...axis, space: 90, incrs: [1, 2, 5, 10, 15, 30, 60], values: (u, all) => all.map((v) => clock(new Date(v * 1000))) }, { ...axis, size: 64, values: (u, all) => all.map((v) => perSecond(v)) }],
 		series: [{}, ...series.map((s, i) => ({
 			label: s.name, stroke: colour(colours[i % colours.length]), width: 2, spanGaps: true,
 			value: (u, v) => perSecond(v),

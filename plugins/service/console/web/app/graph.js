@@ -5,7 +5,7 @@ import { html, useMemo } from '../lib/preact.js';
 const CHARS = 30;
 
 function cut(text) {
-	return text.length <= CHARS ? text : `${text.slice(0, CHARS - 9)}…${text.slice(-8)}`;
+	return text.length <= CHARS ? text : `${text.slice(0, CHARS - 13)}…${text.slice(-12)}`;
 }
 
 function layOut(nodes, edges) {

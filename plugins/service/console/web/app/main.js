@@ -11,7 +11,7 @@ import { Pipeline } from './pipeline.js';
 import { Quality } from './quality.js';
 import { Query } from './query.js';
 import { Runs } from './runs.js';
-import { duration, useLive } from './ui.js';
+import { duration, time, useLive } from './ui.js';
 
 const PAGES = [
 	['', 'Overview', Overview],
@@ -68,7 +68,9 @@ function useTheme() {
 	}];
 }
 
-// Says changes of state, each once.
+// Says changes of state, each once; those that jobs go through day and night are no news.
+const NEWS = ['failed', 'retrying', 'paused', 'stopped'];
+
 function Announcer({ live }) {
 	const before = useRef({});
 	const [text, setText] = useState('');
@@ -77,7 +79,8 @@ function Announcer({ live }) {
 		for (const p of (live.status && live.status.pipelines) || []) {
 			now[`pipeline ${p.name}`] = p.state;
 		}
-		const changed = Object.keys(now).filter((k) => before.current[k] !== undefined && before.current[k] !== now[k]);
+		const changed = Object.keys(now).filter((k) => before.current[k] !== undefined && before.current[k] !== now[k]
+			&& (k === 'link' || NEWS.includes(now[k]) || NEWS.includes(before.current[k])));
 		if (changed.length !== 0) {
 			setText(changed.map((k) => (k === 'link' ? `Connection: ${LINKS[now.link]}` : `${k} is ${now[k]}`)).join('. '));
 		}
@@ -99,6 +102,14 @@ function Gate() {
 			<p class="small muted">It is kept for this tab only.</p>
 		</form>
 	</div></main>`;
+}
+
+// While the figures on the page are old.
+function Banner({ live }) {
+	if (live.link !== 'offline') {
+		return null;
+	}
+	return html`<p class="error" role="alert">The daemon does not answer since ${time(live.since)}${live.status ? ': the figures are of that time' : ''}. This page goes on by itself when it is back.</p>`;
 }
 
 function Navigation({ page, live, theme, turnTheme }) {
@@ -142,7 +153,7 @@ function App() {
 		<${Announcer} live=${live} />
 		<div class="frame">
 			<${Navigation} page=${name} live=${live} theme=${theme} turnTheme=${turnTheme} />
-			<main id="main" ref=${main}><${Page} key=${name} parts=${parts} theme=${theme} /></main>
+			<main id="main" ref=${main}><${Banner} live=${live} /><${Page} key=${name} parts=${parts} theme=${theme} /></main>
 		</div>`;
 }
 

@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// The model registry: models, their versions with stage and metrics, and who promoted what.
+// The model registry: models, their versions with stage and metrics beside their baselines, and who
+// promoted what.
 import { html } from '../lib/preact.js';
-import { Absent, Table, bytes, count, time, useData } from './ui.js';
+import { Fetched, Table, bytes, count, datasetLink, time, useData } from './ui.js';
 
 const STAGES = { production: 'ok', staging: 'info', archived: '', none: '' };
-const link = (name) => `#/models/${encodeURIComponent(name)}`;
+const link = (name, version) => `#/models/${encodeURIComponent(name)}${version ? `/${version}` : ''}`;
+
+const NAMES = {
+	rows: 'Rows', positives: 'Positives', auc: 'AUC', pr_auc: 'PR AUC', k: 'k', precision_at_k: 'Precision at k', log_loss: 'Log loss', ece: 'ECE',
+	rmse: 'RMSE', mae: 'MAE', mape: 'MAPE',
+};
+
+const nameOf = (key) => NAMES[key] || key.replace(/_/g, ' ');
+const isPlain = (v) => v === null || typeof v !== 'object';
 
 function number(v) {
-	return typeof v === 'number' ? String(Number(v.toPrecision(5))) : typeof v === 'object' ? JSON.stringify(v) : String(v);
-}
-
-function Pairs({ of }) {
-	const pairs = Object.entries(of || {});
-	return pairs.length === 0 ? '–' : html`<span class="small">${pairs.slice(0, 40).map(([key, value], i) => html`${i ? ', ' : ''}${key} <strong>${number(value)}</strong>`)}</span>`;
+	if (v === null || v === undefined) {
+		return '–';
+	}
+	return typeof v === 'number' && !Number.isInteger(v) ? String(Number(v.toPrecision(4))) : isPlain(v) ? String(v) : JSON.stringify(v);
 }
 
 function quality(v) {
@@ -20,17 +27,20 @@ function quality(v) {
 		return '–';
 	}
 	const against = v.compared_version ? ` (version ${v.compared_version}: ${number(v.compared_quality)})` : '';
-	return `${v.measure} ${number(v.quality)}${against}`;
+	return `${nameOf(v.measure)} ${number(v.quality)}${against}`;
 }
 
-const VERSION_COLUMNS = [
-	{ name: 'Version', head: true, cell: (v) => v.version },
-	{ name: 'Stage', cell: (v) => html`<span class=${`badge ${STAGES[v.stage.toLowerCase()] || ''}`}>${v.stage}</span>` },
+function Stage({ name }) {
+	return html`<span class=${`badge ${STAGES[name.toLowerCase()] || ''}`}>${name}</span>`;
+}
+
+const versionColumns = (name, shown) => [
+	{ name: 'Version', head: true, cell: (v) => html`<a href=${link(name, v.version)} aria-current=${v.version === shown ? 'true' : undefined}>version ${v.version}</a>` },
+	{ name: 'Stage', cell: (v) => html`<${Stage} name=${v.stage} />` },
 	{ name: 'Quality', cell: quality },
-	{ name: 'Metrics', wide: true, cell: (v) => html`<${Pairs} of=${v.metrics} />` },
-	{ name: 'Parameters', wide: true, cell: (v) => html`<${Pairs} of=${v.parameters} />` },
-	{ name: 'Made by', cell: (v) => v.component },
+	{ name: 'Kind', cell: (v) => v.component },
 	{ name: 'Made', cell: (v) => time(v.created) },
+	{ name: 'By', cell: (v) => v.created_by },
 	{ name: 'Size', number: true, cell: (v) => bytes(v.artifact_bytes) },
 ];
 
@@ -43,32 +53,99 @@ const HISTORY_COLUMNS = [
 	{ name: 'Comment', wide: true, cell: (t) => [t.comment, t.decision].filter(Boolean).join(' – ') },
 ];
 
-function One({ name }) {
+// The model and its baselines on the same rows, which none of them has learnt from.
+function HoldOut({ version }) {
+	const metrics = version.metrics || {};
+	const rows = [{ name: `version ${version.version}`, own: true, ...metrics.hold_out }, ...(metrics.baselines || []).map((b) => ({ name: b.name, ...b.hold_out }))];
+	const keys = [...new Set(rows.flatMap((r) => Object.keys(r)))].filter((key) => !['name', 'own'].includes(key) && rows.every((r) => r[key] === undefined || isPlain(r[key])));
+	if (keys.length === 0) {
+		return html`<p class="muted">It was not measured.</p>`;
+	}
+	return html`${metrics.hold_out && metrics.hold_out.positives === 0 ? html`<p class="note-box">No confirmed case is among the rows it was measured on: what needs one is not known.</p>` : null}
+		<${Table} caption="On rows held out, beside its baselines" rows=${rows} keyOf=${(r) => r.name} columns=${[
+			{ name: 'Model', head: true, cell: (r) => (r.own ? r.name : html`${r.name} <span class="small muted">baseline</span>`) },
+			...keys.map((key) => ({ name: nameOf(key), number: true, cell: (r) => number(r[key]) })),
+		]} />`;
+}
+
+function Calibration({ bins }) {
+	const known = (bins || []).filter((bin) => bin.rows > 0 && bin.mean_score !== null);
+	if (known.length < 2) {
+		return null;
+	}
+	const at = (v) => 10 + v * 180;
+	return html`<section class="panel" aria-labelledby="h-calibration"><h2 id="h-calibration">Calibration</h2>
+		<p class="small muted">Of rows with a score, how many were cases. On the line a score is a probability.</p>
+		<div class="row top"><svg class="plot" width="200" height="200" viewBox="0 0 200 200" role="img" aria-label="Rate of cases by score; the table beside it says the same">
+			<rect x="10" y="10" width="180" height="180" /><line x1="10" y1="190" x2="190" y2="10" />
+			<polyline points=${known.map((bin) => `${at(bin.mean_score)},${200 - at(bin.rate)}`).join(' ')} />
+			${known.map((bin) => html`<circle cx=${at(bin.mean_score)} cy=${200 - at(bin.rate)} r="3.5" />`)}
+		</svg>
+		<div class="grow"><${Table} caption="Calibration" rows=${known} columns=${[
+			{ name: 'Mean score', head: true, cell: (bin) => number(bin.mean_score) },
+			{ name: 'Rate of cases', number: true, cell: (bin) => number(bin.rate) },
+			{ name: 'Rows', number: true, cell: (bin) => count(bin.rows) },
+		]} /></div></div></section>`;
+}
+
+// Parameters that are plain, and each that is a list of numbers by name, largest first.
+function Parameters({ of }) {
+	const pairs = Object.entries(of || {});
+	const groups = pairs.filter(([, v]) => !isPlain(v) && !Array.isArray(v) && Object.values(v).every((n) => typeof n === 'number'));
+	const plain = pairs.filter((pair) => !groups.includes(pair));
+	return html`<section class="panel" aria-labelledby="h-parameters"><h2 id="h-parameters">Parameters</h2>
+		<dl class="pairs">${plain.map(([key, v]) => html`<div key=${key}><dt>${nameOf(key)}</dt><dd>${number(v)}</dd></div>`)}</dl>
+		${groups.map(([key, group]) => {
+		const rows = Object.entries(group).sort((a, b) => b[1] - a[1]);
+		const most = Math.max(1e-9, ...rows.map((r) => r[1]));
+		return html`<h3>${nameOf(key)}</h3><${Table} caption=${nameOf(key)} rows=${rows} keyOf=${(r) => r[0]} columns=${[
+			{ name: 'Feature', head: true, cell: (r) => r[0] },
+			{ name: nameOf(key), number: true, cell: (r) => number(r[1]) },
+			{ name: 'Of the largest', cell: (r) => html`<meter min="0" max=${most} value=${Math.max(0, r[1])} aria-label=${`${key} of ${r[0]}`}></meter>` },
+		]} />`;
+	})}</section>`;
+}
+
+function Version({ name, version }) {
+	const features = version.features || [];
+	return html`
+		<section class="panel" aria-labelledby="h-metrics"><h2 id="h-metrics">Version ${version.version} on rows held out</h2><${HoldOut} version=${version} /></section>
+		<${Calibration} bins=${version.metrics && version.metrics.hold_out && version.metrics.hold_out.calibration} />
+		<${Parameters} of=${{ ...version.parameters, ...(version.metrics && version.metrics.fit) }} />
+		<section class="panel" aria-labelledby="h-features"><h2 id="h-features">Features</h2>
+			<p class="small">${features.length === 0 ? '–' : features.map((f, i) => html`${i ? ', ' : ''}<a href=${datasetLink(`model.${name}`, f.name)}>${f.name}</a>`)}</p>
+			<p class="small muted">Artifact <code>${version.artifact}</code>, SHA-256 <code>${version.sha256}</code></p></section>`;
+}
+
+function One({ name, wanted }) {
 	const of = useData('api/v1/model', { name }, 20);
-	const model = of.data;
 	return html`<p><a href="#/models">All models</a></p><h1 tabindex="-1">${name}</h1>
-		${model ? html`${model.description ? html`<p>${model.description}</p>` : null}
+		<${Fetched} of=${of} what="the model registry">${(model) => {
+		const versions = model.versions || [];
+		const shown = versions.find((v) => String(v.version) === wanted) || versions.find((v) => v.stage === 'Production') || versions[0];
+		return html`${model.description ? html`<p>${model.description}</p>` : null}
 			<section class="panel" aria-labelledby="h-versions"><h2 id="h-versions">Versions</h2>
-				<${Table} caption=${`Versions of ${name}`} rows=${model.versions || []} keyOf=${(v) => v.version} columns=${VERSION_COLUMNS} /></section>
+				<${Table} caption=${`Versions of ${name}`} rows=${versions} keyOf=${(v) => v.version} columns=${versionColumns(name, shown && shown.version)} empty="No version has been trained yet." /></section>
+			${shown ? html`<${Version} name=${name} version=${shown} />` : null}
 			<section class="panel" aria-labelledby="h-history"><h2 id="h-history">Promotions</h2>
-				<${Table} caption=${`Promotions of ${name}`} rows=${model.history || []} columns=${HISTORY_COLUMNS} /></section>`
-			: html`<${Absent} of=${of} what="the model registry" />`}`;
+				<${Table} caption=${`Promotions of ${name}`} rows=${model.history || []} columns=${HISTORY_COLUMNS} /></section>`;
+	}}<//>`;
 }
 
 export function Models({ parts }) {
-	return parts[0] ? html`<${One} name=${parts[0]} />` : html`<${All} />`;
+	return parts[0] ? html`<${One} name=${parts[0]} wanted=${parts[1]} />` : html`<${All} />`;
 }
 
 function All() {
 	const of = useData('api/v1/models', {}, 20);
 	return html`<h1 tabindex="-1">Models</h1>
-		${of.data ? html`<section class="panel" aria-label="Models">
-			<${Table} caption="Models" rows=${of.data} keyOf=${(m) => m.name} empty="No model has been trained yet." columns=${[
+		<${Fetched} of=${of} what="the model registry">${(data) => html`<section class="panel" aria-label="Models">
+			<${Table} caption="Models" rows=${data} keyOf=${(m) => m.name} empty="No model has been trained yet." columns=${[
 				{ name: 'Model', head: true, cell: (m) => html`<a href=${link(m.name)}>${m.name}</a>` },
 				{ name: 'What it is', wide: true, cell: (m) => m.description || '' },
 				{ name: 'Versions', number: true, cell: (m) => count(m.versions) },
 				{ name: 'Latest', number: true, cell: (m) => m.latest || '–' },
 				{ name: 'In production', cell: (m) => (m.production ? html`<span class="badge ok">version ${m.production}</span>` : 'none') },
 				{ name: 'Approval', cell: (m) => (m.approval ? 'needed' : 'not needed') },
-			]} /></section>` : html`<${Absent} of=${of} what="the model registry" />`}`;
+			]} /></section>`}<//>`;
 }

@@ -4,9 +4,10 @@ import { html, useState } from '../lib/preact.js';
 import { live, pickPipeline, pickStage, post, rate, rates } from './api.js';
 import { Chart } from './chart.js';
 import { Graph } from './graph.js';
-import { freshness, useLastGood } from './overview.js';
-import { Absent, Confirm, Problem, State, Strip, Table, bytes, count, duration, perSecond, pipelineLink, time, useData, useLive } from './ui.js';
+import { freshness, isBroken, useFind, useLastGood } from './overview.js';
+import { Confirm, Fetched, Problem, State, Strip, Table, bytes, count, duration, perSecond, pipelineLink, time, useData, useLive } from './ui.js';
 
+const DRAWN = 12; // graphs on one page
 const PAUSABLE = ['running', 'starting', 'retrying', 'waiting'];
 const RESUMABLE = ['paused', 'failed', 'stopped'];
 
@@ -30,7 +31,7 @@ const STAGE_COLUMNS = (name) => [
 	{ name: 'Stage', head: true, cell: (s) => s.id },
 	{ name: 'Kind', cell: (s) => `${s.kind} ${s.component}` },
 	{ name: 'Takes from', cell: (s) => s.input || '–' },
-	{ name: 'Rows a second', number: true, cell: (s) => perSecond(stageRate(name, s)) },
+	{ name: 'Rows/s', number: true, cell: (s) => perSecond(stageRate(name, s)) },
 	{ name: 'Rows in', number: true, cell: (s) => count(s.rows_in) },
 	{ name: 'Rows out', number: true, cell: (s) => count(s.rows_out) },
 	{ name: 'Filtered', number: true, cell: (s) => count(s.rows_filtered) },
@@ -45,44 +46,47 @@ const STAGE_COLUMNS = (name) => [
 	{ name: 'Busy', number: true, cell: (s) => duration(s.busy_seconds) },
 ];
 
+const VERBS = {
+	pause: { name: 'Pause', doing: 'Pausing: what was read is being committed …', text: (n) => `What ${n} has read is committed, and it reads no more until it is resumed.`, from: PAUSABLE },
+	resume: { name: 'Resume', doing: 'Resuming …', text: (n) => `${n} goes on at its last checkpoint.`, from: RESUMABLE },
+	trigger: { name: 'Run now', doing: 'Asked for a run …', text: (n) => `${n} runs once, whatever its schedule says.`, from: ['waiting', 'finished'] },
+};
+
+// Asks, does it, and says so until the state is another one.
 function Switch({ pipeline }) {
 	const [asking, setAsking] = useState(null);
+	const [doing, setDoing] = useState(null); // {verb, state: that it had}
 	const [failure, setFailure] = useState(null);
-	const [busy, setBusy] = useState(false);
 	const run = async (verb) => {
-		setBusy(true);
+		setDoing({ verb, state: pipeline.state, commits: pipeline.commits });
 		setFailure(null);
 		try {
 			await post(`api/v1/pipelines/${encodeURIComponent(pipeline.name)}/${verb}`);
 		} catch (error) {
 			setFailure(error);
+			setDoing(null);
 		}
-		setBusy(false);
 	};
-	const texts = {
-		pause: ['Pause', `What ${pipeline.name} has read is committed, and it reads no more until it is resumed.`],
-		resume: ['Resume', `${pipeline.name} goes on at its last checkpoint.`],
-	};
+	const pending = doing && doing.state === pipeline.state && doing.commits === pipeline.commits ? doing.verb : null;
+	const verbs = Object.keys(VERBS).filter((verb) => verb !== 'trigger' || pipeline.scheduled);
 	return html`<div class="row">
-		<button disabled=${busy || !PAUSABLE.includes(pipeline.state)} onClick=${() => setAsking('pause')}>Pause</button>
-		<button disabled=${busy || !RESUMABLE.includes(pipeline.state)} onClick=${() => setAsking('resume')}>Resume</button>
-		${asking ? html`<${Confirm} title=${`${texts[asking][0]} ${pipeline.name}?`} text=${texts[asking][1]} action=${texts[asking][0]}
+		<span class="small muted" role="status">${pending ? VERBS[pending].doing : ''}</span>
+		${verbs.map((verb) => html`<button key=${verb} aria-disabled=${Boolean(pending) || !VERBS[verb].from.includes(pipeline.state)}
+			onClick=${() => { if (!pending && VERBS[verb].from.includes(pipeline.state)) { setAsking(verb); } }}>${VERBS[verb].name}</button>`)}
+		${asking ? html`<${Confirm} title=${`${VERBS[asking].name}: ${pipeline.name}?`} text=${VERBS[asking].text(pipeline.name)} action=${VERBS[asking].name}
 			onDone=${(yes) => { setAsking(null); if (yes) { run(asking); } }} />` : null}
-		${failure ? html`<${Problem} error=${failure} />` : null}
-	</div>`;
+	</div>
+	${failure ? html`<${Problem} error=${failure} />` : null}`;
 }
 
 function Checkpoints({ name }) {
 	const of = useData('api/v1/checkpoints', { pipeline: name }, 5);
-	if (!of.data) {
-		return html`<${Absent} of=${of} what="checkpoints" />`;
-	}
-	return html`<${Table} caption="Checkpoints" rows=${of.data} keyOf=${(c) => c.partition} empty="None yet." columns=${[
+	return html`<${Fetched} of=${of} what="checkpoints">${(data) => html`<${Table} caption="Checkpoints" rows=${data} keyOf=${(c) => c.partition} empty="None yet." columns=${[
 		{ name: 'Partition', head: true, cell: (c) => c.partition || '(one)' },
 		{ name: 'Position', wide: true, cell: (c) => html`<code>${c.position}</code>` },
 		{ name: 'Epoch', number: true, cell: (c) => c.epoch },
 		{ name: 'Committed', cell: (c) => time(c.committed) },
-	]} />`;
+	]} />`}<//>`;
 }
 
 function Progress({ name }) {
@@ -106,10 +110,18 @@ export function Pipeline({ parts, theme }) {
 
 function All() {
 	const { status } = useLive();
+	const { find, shown } = useFind(status ? status.pipelines : []);
+	if (!status) {
+		return html`<h1 tabindex="-1">Pipelines</h1><p class="muted" role="status">Waiting for the daemon …</p>`;
+	}
 	return html`<h1 tabindex="-1">Pipelines</h1>
-		${status ? status.pipelines.map((p) => html`<section class="panel" key=${p.name} aria-label=${p.name}>
+		${find ? html`<section class="panel" aria-label="Which">${find}</section>` : null}
+		${shown.slice(0, DRAWN).map((p) => html`<section class="panel" key=${p.name} aria-label=${p.name}>
 			<h2><a href=${pipelineLink(p.name)}>${p.name}</a> <${State} state=${p.state} /></h2>
-			<${Graph} label=${`Stages of ${p.name}`} ...${graphOf(p)} /></section>`) : html`<p class="muted" role="status">Waiting for the daemon …</p>`}`;
+			<${Graph} label=${`Stages of ${p.name}`} ...${graphOf(p)} /></section>`)}
+		${shown.length > DRAWN ? html`<section class="panel" aria-labelledby="h-others"><h2 id="h-others">The others</h2>
+			<ul class="names">${shown.slice(DRAWN).map((p) => html`<li key=${p.name}><a href=${pipelineLink(p.name)}>${p.name}</a> <${State} state=${p.state} /></li>`)}</ul></section>` : null}
+		${shown.length === 0 ? html`<p class="muted">${status.pipelines.length ? 'None is like that.' : 'No pipeline is configured.'}</p>` : null}`;
 }
 
 function One({ name, theme }) {
@@ -123,12 +135,15 @@ function One({ name, theme }) {
 	const graph = graphOf(p);
 	return html`
 		<div class="head"><h1 tabindex="-1">${name} <${State} state=${p.state} /></h1><${Switch} pipeline=${p} /></div>
-		${p.last_error ? html`<${Problem} error=${p.last_error} />` : null}
+		${p.last_error ? html`<${Problem} error=${p.last_error}
+			old=${isBroken(p) ? '' : `Its last error, ${duration(p.last_error_age_seconds)} ago`} />` : null}
 		<${Strip} label="Key figures" items=${[
 			['Rows in', perSecond(rate(pickPipeline(name, 'in'))), '', 'a second'],
 			['Rows out', perSecond(rate(pickPipeline(name, 'out'))), '', 'a second'],
-			['Lag', duration(p.lag_seconds), '', p.caught_up ? 'caught up' : 'behind its source'],
-			['Age of data', duration(fresh.seconds), fresh.ok === null ? '' : fresh.ok ? 'ok' : 'bad', `target ${duration(fresh.target)}`],
+			p.scheduled
+				? ['Next run', p.next_run ? time(p.next_run) : '–', 'small', p.overdue_seconds > 60 ? `${duration(p.overdue_seconds)} overdue` : 'by its schedule']
+				: ['Lag', duration(p.lag_seconds), '', p.caught_up ? 'caught up' : p.lag_seconds === null ? 'not known yet' : 'behind its source'],
+			['Age of data', fresh.ok === null ? '–' : fresh.text, fresh.ok === null ? '' : fresh.ok ? 'ok' : 'bad', fresh.target],
 			['In flight', count(p.rows_in_flight), '', 'rows'],
 			['Dead letters', count(p.rows_dead), p.rows_dead ? 'warn' : '', `of ${count(p.rows_in)} rows`],
 			['Commits', count(p.commits), '', `epoch ${p.epoch}`],
@@ -146,7 +161,8 @@ function One({ name, theme }) {
 		<${Progress} name=${name} />
 		<section class="panel" aria-labelledby="h-position">
 			<h2 id="h-position">Checkpoints</h2>
-			<p class="small">At <code>${p.position || 'its beginning'}</code>, committed ${duration(p.checkpoint_age_seconds)} ago.</p>
+			<p class="small">${p.checkpoint_age_seconds === null ? 'Nothing was committed since the daemon started.'
+		: html`At <code>${p.position || 'its beginning'}</code>, committed ${duration(p.checkpoint_age_seconds)} ago.`}</p>
 			<${Checkpoints} name=${name} />
 			<p><a href=${`#/runs/${encodeURIComponent(name)}`}>Runs and log of ${name}</a></p>
 		</section>`;

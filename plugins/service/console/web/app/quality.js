@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the quality rules found since the daemon started, and the dead letters they made.
 import { html } from '../lib/preact.js';
-import { getText, post } from './api.js';
-import { Absent, Table, count, pipelineLink, time, useData, useLive } from './ui.js';
+import { getText, query } from './api.js';
+import { Absent, Fetched, Table, count, pipelineLink, time, useData, useLive } from './ui.js';
 
 const SAMPLE = /^dripline_quality_violations_(\w+)_total\{pipeline="((?:[^"\\]|\\.)*)",stage="((?:[^"\\]|\\.)*)"\} ([0-9.e+]+)$/;
 
@@ -34,24 +34,35 @@ function Rules({ status }) {
 		]} />`;
 }
 
-const CHECKS = `SELECT checked_at, pipeline, check_name, severity, violations, passed FROM dw.quality_results
-	ORDER BY checked_at DESC LIMIT 200`;
+// Of each check the last result, and how often it has failed before.
+const CHECKS = `SELECT check_name, pipeline, severity, violations, passed, checked_at,
+	count(*) OVER checks AS runs, count(CASE WHEN NOT passed THEN 1 END) OVER checks AS failures
+	FROM dw.quality_results WINDOW checks AS (PARTITION BY pipeline, check_name)
+	QUALIFY row_number() OVER (PARTITION BY pipeline, check_name ORDER BY checked_at DESC) = 1
+	ORDER BY passed, checked_at DESC`;
+
+const readChecks = (path, { limit }, signal) => query(CHECKS, limit, signal);
 
 // What jobs checked in the warehouse: read through the API, as the page Query does.
 function Checks() {
-	const of = useData('api/v1/query', { sql: CHECKS }, 0, (path, query) =>
-		post(path, { ...query, limit: 200 }, { 'Dripline-Key': sessionStorage.getItem('key') }));
-	if (!of.data) {
-		return of.error && of.error.code === 'console.no_api'
-			? html`<p class="note-box">No API is configured: see the page Query.</p>` : html`<${Absent} of=${of} what="queries" />`;
+	const of = useData('api/v1/query', { limit: 1000 }, 60, readChecks);
+	if (of.error && of.error.code === 'console.no_api') {
+		return html`<p class="note-box">No API is configured: see the page <a href="#/query">Query</a>.</p>`;
 	}
-	return html`<${Table} caption="Checks of jobs, newest first" rows=${of.data.rows} empty="No job has checked anything yet." columns=${[
-		{ name: 'Check', head: true, cell: (r) => r[2] },
-		{ name: 'Pipeline', cell: (r) => html`<a href=${pipelineLink(r[1])}>${r[1]}</a>` },
-		{ name: 'Result', cell: (r) => html`<span class=${`badge ${r[5] ? 'ok' : r[3] === 'error' ? 'bad' : 'warn'}`}>${r[5] ? 'passed' : 'failed'}</span>` },
-		{ name: 'Rows found', number: true, cell: (r) => count(r[4]) },
-		{ name: 'When', cell: (r) => time(r[0]) },
-	]} />`;
+	if (of.error && of.error.status === 401) {
+		return html`<p class="note-box">The key is not known to the API, or has expired: give another on the page <a href="#/query">Query</a>.</p>`;
+	}
+	const result = (r) => (r[4] ? ['ok', 'passed'] : r[2] === 'error' ? ['bad', 'failed'] : ['warn', 'failed, a warning']);
+	return html`<${Fetched} of=${of} what="queries">${(data) => html`
+		<p class="small" role="status">${data.rows.filter((r) => r[4]).length} of ${data.rows.length} checks passed when they last ran.</p>
+		<${Table} caption="Checks of jobs, failed ones first" rows=${data.rows} keyOf=${(r) => `${r[1]} ${r[0]}`} empty="No job has checked anything yet." columns=${[
+			{ name: 'Check', head: true, cell: (r) => r[0] },
+			{ name: 'Pipeline', cell: (r) => html`<a href=${pipelineLink(r[1])}>${r[1]}</a>` },
+			{ name: 'Last result', cell: (r) => html`<span class=${`badge ${result(r)[0]}`}>${result(r)[1]}</span>` },
+			{ name: 'Rows found', number: true, cell: (r) => count(Number(r[3])) },
+			{ name: 'Failed before', number: true, cell: (r) => `${count(Number(r[7]))} of ${count(Number(r[6]))}` },
+			{ name: 'When', cell: (r) => time(r[5]) },
+		]} />`}<//>`;
 }
 
 export function Quality() {
@@ -64,12 +75,12 @@ export function Quality() {
 			${sessionStorage.getItem('key') ? html`<${Checks} />` : html`<p class="small muted">Their results are in the warehouse: give your key of the API on the page <a href="#/query">Query</a> to see them here.</p>`}</section>
 		<section class="panel" aria-labelledby="h-letters"><h2 id="h-letters">Dead letters</h2>
 			<p class="small muted">Rows that a stage refused, without their values. <code>dripline dlq show ID</code> shows one, <code>dripline dlq replay ID</code> puts it back.</p>
-			${letters.data ? html`<${Table} caption="Dead letters" rows=${letters.data} keyOf=${(l) => l.id} empty="None." columns=${[
+			<${Fetched} of=${letters} what="dead letters">${(data) => html`<${Table} caption="Dead letters" rows=${data} keyOf=${(l) => l.id} empty="None." columns=${[
 				{ name: 'ID', number: true, cell: (l) => l.id },
 				{ name: 'Pipeline', head: true, cell: (l) => html`<a href=${pipelineLink(l.pipeline)}>${l.pipeline}</a>` },
 				{ name: 'Stage', cell: (l) => l.stage },
 				{ name: 'Table', cell: (l) => l.table },
 				{ name: 'Reason', wide: true, cell: (l) => html`${l.reason} <code>[${l.code}]</code>` },
 				{ name: 'When', cell: (l) => time(l.time) },
-			]} />` : html`<${Absent} of=${letters} what="dead letters" />`}</section>`;
+			]} />`}<//></section>`;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs of pipelines, and the last lines of the daemon's log.
 import { html, useState } from '../lib/preact.js';
-import { Absent, State, Table, duration, pipelineLink, time, useData, useLive } from './ui.js';
+import { Fetched, State, Table, duration, pipelineLink, time, useData, useLive } from './ui.js';
 
 const LEVELS = { error: 'bad', warning: 'warn', info: 'info', debug: '' };
 
@@ -12,12 +12,11 @@ function Logs({ pipeline }) {
 		<div class="head"><h2 id="h-log">Log</h2>
 			<label>Level<select value=${level} onChange=${(e) => setLevel(e.target.value)}>
 				${Object.keys(LEVELS).map((name) => html`<option value=${name}>${name} and worse</option>`)}</select></label></div>
-		${of.data ? html`<ol class="log" reversed aria-label="Lines of the log, newest first">${[...of.data].reverse().map((line, i) => html`<li key=${line.ts + i}>
+		<${Fetched} of=${of} what="the log">${(data) => html`<ol class="log" reversed aria-label="Lines of the log, newest first">${[...data].reverse().map((line, i) => html`<li key=${line.ts + i}>
 			<span class="muted">${time(line.ts)}</span> <span class=${`badge ${LEVELS[line.level]}`}>${line.level}</span>
-			${line.pipeline ? html` <strong>${line.pipeline}${line.stage ? `.${line.stage}` : ''}</strong>` : null} ${line.msg}
+			${line.pipeline || line.stage ? html` <strong>${[line.pipeline, line.stage].filter(Boolean).join('.')}</strong>` : null} ${line.msg}
 			${line.code ? html`: ${line.error} <code>[${line.code}]</code>` : null}${line.hint ? html` <span class="muted">${line.hint}</span>` : null}</li>`)}</ol>
-			${of.data.length === 0 ? html`<p class="muted">Nothing of this level.</p>` : null}`
-			: html`<${Absent} of=${of} what="the log" />`}
+			${data.length === 0 ? html`<p class="muted">Nothing of this level.</p>` : null}`}<//>
 	</section>`;
 }
 
@@ -31,12 +30,12 @@ export function Runs({ parts }) {
 			<label>Pipeline<select value=${pipeline} onChange=${(e) => { location.hash = e.target.value ? `#/runs/${encodeURIComponent(e.target.value)}` : '#/runs'; }}>
 				<option value="">all</option>${names.map((name) => html`<option value=${name}>${name}</option>`)}</select></label></div>
 		<section class="panel" aria-labelledby="h-runs"><h2 id="h-runs">Runs</h2>
-			${of.data ? html`<${Table} caption="Runs, newest first" rows=${of.data} keyOf=${(r) => r.id} empty="No run yet." columns=${[
+			<${Fetched} of=${of} what="runs">${(data) => html`<${Table} caption="Runs, newest first" rows=${data} keyOf=${(r) => r.id} empty="No run yet." columns=${[
 				{ name: 'Pipeline', head: true, cell: (r) => html`<a href=${pipelineLink(r.pipeline)}>${r.pipeline}</a>` },
 				{ name: 'State', cell: (r) => html`<${State} state=${r.state} />` },
 				{ name: 'Begun', cell: (r) => time(r.begun) },
 				{ name: 'Took', number: true, cell: (r) => duration(seconds(r)) },
 				{ name: 'Error', wide: true, cell: (r) => (r.code ? html`${r.message} <code>[${r.code}]</code>` : '') },
-			]} />` : html`<${Absent} of=${of} what="runs" />`}</section>
+			]} />`}<//></section>
 		<${Logs} pipeline=${pipeline} />`;
 }

@@ -13,7 +13,7 @@ export function count(n) {
 }
 
 function compact(n) {
-	const unit = [[1e12, 'T'], [1e9, 'G'], [1e6, 'M'], [1e3, 'k']].find(([size]) => Math.abs(n) >= size);
+	const unit = [[1e12, 'tn'], [1e9, 'bn'], [1e6, 'm'], [1e3, 'k']].find(([size]) => Math.abs(n) >= size);
 	return unit ? `${(n / unit[0]).toPrecision(3)} ${unit[1]}` : n.toPrecision(3);
 }
 
@@ -36,21 +36,28 @@ export function duration(s) {
 	if (s === null || s === undefined || Number.isNaN(s)) {
 		return '–';
 	}
+	const two = (large, one, small, other) => (small >= 1 ? `${Math.floor(large)} ${one} ${Math.floor(small)} ${other}` : `${Math.floor(large)} ${one}`);
 	if (s < 1) {
-		return `${Math.max(0, Math.round(s * 1000))} ms`;
+		return s < 0.0005 ? '0 s' : `${Math.round(s * 1000)} ms`;
 	}
 	if (s < 60) {
-		return `${s < 10 ? s.toFixed(1) : Math.round(s)} s`;
+		return `${s < 9.95 ? s.toFixed(1) : Math.floor(s)} s`;
 	}
 	if (s < 3600) {
-		return `${Math.floor(s / 60)} min ${Math.round(s % 60)} s`;
+		return two(s / 60, 'min', s % 60, 's');
 	}
-	return s < 172800 ? `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min` : `${Math.floor(s / 86400)} days`;
+	return s < 172800 ? two(s / 3600, 'h', (s % 3600) / 60, 'min') : `${Math.floor(s / 86400)} days`;
 }
 
+export function clock(date) {
+	return [date.getHours(), date.getMinutes(), date.getSeconds()].map((n) => String(n).padStart(2, '0')).join(':');
+}
+
+// Of this machine's zone.
 export function time(text) {
 	const date = new Date(text);
-	return Number.isNaN(date.getTime()) ? '–' : date.toLocaleString(undefined, { dateStyle: 'short', timeStyle: 'medium' });
+	const two = (n) => String(n).padStart(2, '0');
+	return Number.isNaN(date.getTime()) ? '–' : `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}\u00a0${clock(date)}`;
 }
 
 // ---- state
@@ -99,7 +106,7 @@ export function useData(path, query, seconds, read = get) {
 // ---- parts
 
 const TONES = {
-	running: 'ok', finished: 'ok', succeeded: 'ok', waiting: 'info', starting: 'info', draining: 'info',
+	running: 'ok', 'on time': 'ok', finished: 'ok', succeeded: 'ok', waiting: 'info', starting: 'info', draining: 'info',
 	paused: 'warn', retrying: 'warn', stopped: 'warn', failed: 'bad',
 };
 
@@ -113,8 +120,10 @@ export function Class({ name }) {
 	return html`<span class=${`badge ${CLASSES[name] || ''}`}>${name}</span>`;
 }
 
-export function Problem({ error }) {
-	return html`<div class="error" role="alert">
+// `old`: of the past, for the record.
+export function Problem({ error, old }) {
+	return html`<div class=${old ? 'note-box' : 'error'} role=${old ? undefined : 'alert'}>
+		${old ? html`<p class="small muted">${old}</p>` : null}
 		<p><strong>${error.message}</strong>${error.code ? html` <code>[${error.code}]</code>` : null}</p>
 		${error.place ? html`<p class="small">At <code>${error.place}</code></p>` : null}
 		${error.hint ? html`<p class="small">${error.hint}</p>` : null}
@@ -132,6 +141,14 @@ export function Absent({ of, what }) {
 	return html`<p class="muted" role="status">Loading …</p>`;
 }
 
+// Data that was fetched: what `children` makes of it, and a word where it is no longer fresh.
+export function Fetched({ of, what, children }) {
+	if (!of.data) {
+		return html`<${Absent} of=${of} what=${what} />`;
+	}
+	return html`${of.error ? html`<p class="note-box warn" role="status">This could not be refreshed: ${of.error.message}.</p>` : null}${children(of.data)}`;
+}
+
 export function Strip({ items, label }) {
 	return html`<dl class="strip" aria-label=${label}>
 		${items.map(([name, value, tone, note]) => html`<div key=${name}>
@@ -140,11 +157,38 @@ export function Strip({ items, label }) {
 	</dl>`;
 }
 
+// What may be wider than the page; a stop of the Tab key while it is, so that keys can move it.
+export function Scroll({ label, children }) {
+	const place = useRef();
+	const [wide, setWide] = useState(false);
+	useEffect(() => {
+		const look = () => place.current && setWide(place.current.scrollWidth > place.current.clientWidth + 1);
+		const watch = new ResizeObserver(look);
+		watch.observe(place.current);
+		watch.observe(place.current.firstElementChild);
+		return () => watch.disconnect();
+	}, []);
+	return html`<div class="scroll" ref=${place} tabindex=${wide ? 0 : undefined} role=${wide ? 'group' : undefined}
+		aria-label=${wide ? `${label}, wider than the page` : undefined}>${children}</div>`;
+}
+
+function Pager({ page, pages, of, size, turn }) {
+	return html`<nav class="row" aria-label="Parts of the table">
+		<button disabled=${page === 0} onClick=${() => turn(page - 1)}>Previous</button>
+		<span class="small muted" role="status">${(page * size + 1).toLocaleString('en')} to ${Math.min(of, (page + 1) * size).toLocaleString('en')} of ${of.toLocaleString('en')}</span>
+		<button disabled=${page + 1 === pages} onClick=${() => turn(page + 1)}>Next</button>
+	</nav>`;
+}
+
 // columns: [{name, cell(row), number, head, wide}]; the column with `head` names its row. Links of the
 // head column are one stop of the Tab key: the arrow keys go from row to row.
-export function Table({ caption, columns, rows, keyOf, empty }) {
+export function Table({ caption, columns, rows: all, keyOf, empty, size = 100 }) {
 	const body = useRef();
 	const [active, setActive] = useState(0);
+	const [wanted, setPage] = useState(0);
+	const pages = Math.ceil(all.length / size);
+	const page = Math.min(wanted, Math.max(0, pages - 1));
+	const rows = all.slice(page * size, (page + 1) * size);
 	const links = () => (body.current ? [...body.current.querySelectorAll('th[scope=row] a')] : []);
 	useEffect(() => {
 		links().forEach((a, i) => a.setAttribute('tabindex', i === Math.min(active, rows.length - 1) ? '0' : '-1'));
@@ -163,7 +207,7 @@ export function Table({ caption, columns, rows, keyOf, empty }) {
 	if (rows.length === 0) {
 		return html`<p class="muted">${empty || 'None.'}</p>`;
 	}
-	return html`<div class="scroll"><table>
+	return html`<${Scroll} label=${caption}><table>
 		<caption class="hidden">${caption}</caption>
 		<thead><tr>${columns.map((c) => html`<th scope="col" class=${c.number ? 'number' : ''}>${c.name}</th>`)}</tr></thead>
 		<tbody ref=${body} onKeyDown=${onKey}>
@@ -173,7 +217,7 @@ export function Table({ caption, columns, rows, keyOf, empty }) {
 					: html`<td class=${`${c.number ? 'number' : ''}${c.wide ? ' wide' : ''}`}>${c.cell(row)}</td>`))}
 			</tr>`)}
 		</tbody>
-	</table></div>`;
+	</table><//>${pages > 1 ? html`<${Pager} page=${page} pages=${pages} of=${all.length} size=${size} turn=${setPage} />` : null}`;
 }
 
 export function Spark({ values, label }) {
