@@ -256,24 +256,18 @@ int drip_store_visit_audit(struct drip_store *store, int64_t limit,
 			   int (*visit)(const struct drip_store_record *r, void *data), void *data,
 			   struct drip_error *err)
 {
-	drip_autostmt stmt = NULL;
-	int rc = drip_store_lock_reader(store, err);
+	drip_autorows rows = {NULL, NULL};
+	int rc = drip_store_query(store, &rows, err,
+				  "SELECT id, wall_us, actor, action, target, detail FROM audit"
+				  " ORDER BY id DESC LIMIT ?",
+				  "i", limit);
 
-	if (rc < 0) {
-		return rc;
-	}
-	rc = drip_store_prepare(store->reader.handle, &stmt, err,
-				"SELECT id, wall_us, actor, action, target, detail FROM audit"
-				" ORDER BY id DESC LIMIT ?",
-				"i", limit);
-	while (rc == 0 && (rc = drip_store_step(stmt, err)) == 1) {
+	while (rc == 0 && (rc = drip_store_step(rows.stmt, err)) == 1) {
 		struct drip_store_record r;
 
-		read_record(stmt, &r);
+		read_record(rows.stmt, &r);
 		rc = visit(&r, data);
 	}
-	drip_store_finalize(&stmt);
-	pthread_mutex_unlock(&store->reader.lock);
 	return rc;
 }
 

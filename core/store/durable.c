@@ -301,20 +301,14 @@ static int run_end(void *self, const char *run_id, enum drip_run_state state,
 static int schedule_get(void *self, const char *pipeline, int64_t *ret_us, struct drip_error *err)
 {
 	struct drip_store *store = self;
-	drip_autostmt stmt = NULL;
-	int rc = drip_store_lock_reader(store, err);
+	drip_autorows rows = {NULL, NULL};
+	int rc = drip_store_query(store, &rows, err,
+				  "SELECT last_us FROM schedule WHERE pipeline = ?", "t", pipeline);
 
-	if (rc < 0) {
-		return rc;
-	}
-	rc = drip_store_prepare(store->reader.handle, &stmt, err,
-				"SELECT last_us FROM schedule WHERE pipeline = ?", "t", pipeline);
-	rc = rc == 0 ? drip_store_step(stmt, err) : rc;
+	rc = rc == 0 ? drip_store_step(rows.stmt, err) : rc;
 	if (rc >= 0) {
-		*ret_us = rc == 1 ? sqlite3_column_int64(stmt, 0) : 0;
+		*ret_us = rc == 1 ? sqlite3_column_int64(rows.stmt, 0) : 0;
 	}
-	drip_store_finalize(&stmt);
-	pthread_mutex_unlock(&store->reader.lock);
 	return rc < 0 ? rc : 0;
 }
 

@@ -43,6 +43,18 @@ struct drip_store {
 /* Locks the connection for queries, opening it first where need be; drip_store_unlock follows only
  * where it returned 0. */
 int drip_store_lock_reader(struct drip_store *store, struct drip_error *err) DRIP_MUST_CHECK;
+/* A query for rows: holds the reading connection until it is finished. */
+struct drip_store_rows {
+	struct drip_store *store;
+	sqlite3_stmt *stmt;
+};
+/* Locks the reading connection and prepares, as drip_store_prepare does; drip_store_step follows.
+ */
+int drip_store_query(struct drip_store *store, struct drip_store_rows *rows, struct drip_error *err,
+		     const char *sql, const char *types, ...) DRIP_MUST_CHECK;
+/* Also where drip_store_query failed. */
+void drip_store_rows_finish(struct drip_store_rows *rows);
+#define drip_autorows __attribute__((cleanup(drip_store_rows_finish))) struct drip_store_rows
 /* Locks the writing connection and begins a transaction. -EROFS where the store is open to read. */
 int drip_store_begin(struct drip_store *store, struct drip_error *err) DRIP_MUST_CHECK;
 /* Ends it: commits where rc is 0, otherwise rolls back and returns rc. Unlocks always. */

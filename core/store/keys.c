@@ -107,32 +107,26 @@ int drip_store_visit_keys(struct drip_store *store,
 			  int (*visit)(const struct drip_store_key *k, void *data), void *data,
 			  struct drip_error *err)
 {
-	drip_autostmt stmt = NULL;
-	int rc = drip_store_lock_reader(store, err);
+	drip_autorows rows = {NULL, NULL};
+	int rc = drip_store_query(store, &rows, err,
+				  "SELECT id, name, role, hash, created_us, expires_us, revoked_us"
+				  " FROM api_key ORDER BY created_us, id",
+				  "");
 
-	if (rc < 0) {
-		return rc;
-	}
-	rc = drip_store_prepare(store->reader.handle, &stmt, err,
-				"SELECT id, name, role, hash, created_us, expires_us, revoked_us"
-				" FROM api_key ORDER BY created_us, id",
-				"");
-	while (rc == 0 && (rc = drip_store_step(stmt, err)) == 1) {
+	while (rc == 0 && (rc = drip_store_step(rows.stmt, err)) == 1) {
 		struct drip_store_key k = {
-			.id = drip_store_text(stmt, 0),
-			.name = drip_store_text(stmt, 1),
-			.role = drip_store_text(stmt, 2),
-			.hash = sqlite3_column_blob(stmt, 3),
-			.created_us = sqlite3_column_int64(stmt, 4),
-			.expires_us = sqlite3_column_int64(stmt, 5),
-			.revoked_us = sqlite3_column_int64(stmt, 6),
+			.id = drip_store_text(rows.stmt, 0),
+			.name = drip_store_text(rows.stmt, 1),
+			.role = drip_store_text(rows.stmt, 2),
+			.hash = sqlite3_column_blob(rows.stmt, 3),
+			.created_us = sqlite3_column_int64(rows.stmt, 4),
+			.expires_us = sqlite3_column_int64(rows.stmt, 5),
+			.revoked_us = sqlite3_column_int64(rows.stmt, 6),
 		};
 
-		if (sqlite3_column_bytes(stmt, 3) == DRIP_STORE_HASH_BYTES) {
+		if (sqlite3_column_bytes(rows.stmt, 3) == DRIP_STORE_HASH_BYTES) {
 			rc = visit(&k, data);
 		}
 	}
-	drip_store_finalize(&stmt);
-	pthread_mutex_unlock(&store->reader.lock);
 	return rc;
 }

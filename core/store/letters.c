@@ -169,22 +169,16 @@ int drip_store_count_letters(struct drip_store *store,
 					  void *data),
 			     void *data, struct drip_error *err)
 {
-	drip_autostmt stmt = NULL;
-	int rc = drip_store_lock_reader(store, err);
+	drip_autorows rows = {NULL, NULL};
+	int rc = drip_store_query(store, &rows, err,
+				  "SELECT pipeline, stage, count(*) FROM dead_letter"
+				  " GROUP BY pipeline, stage",
+				  "");
 
-	if (rc < 0) {
-		return rc;
+	while (rc == 0 && (rc = drip_store_step(rows.stmt, err)) == 1) {
+		rc = visit(drip_store_text(rows.stmt, 0), drip_store_text(rows.stmt, 1),
+			   sqlite3_column_int64(rows.stmt, 2), data);
 	}
-	rc = drip_store_prepare(store->reader.handle, &stmt, err,
-				"SELECT pipeline, stage, count(*) FROM dead_letter"
-				" GROUP BY pipeline, stage",
-				"");
-	while (rc == 0 && (rc = drip_store_step(stmt, err)) == 1) {
-		rc = visit(drip_store_text(stmt, 0), drip_store_text(stmt, 1),
-			   sqlite3_column_int64(stmt, 2), data);
-	}
-	drip_store_finalize(&stmt);
-	pthread_mutex_unlock(&store->reader.lock);
 	return rc;
 }
 

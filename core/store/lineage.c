@@ -171,14 +171,9 @@ int drip_store_visit_datasets(struct drip_store *store,
 			      int (*visit)(const struct drip_store_dataset *d, void *data),
 			      void *data, struct drip_error *err)
 {
-	drip_autostmt stmt = NULL;
-	int rc = drip_store_lock_reader(store, err);
-
-	if (rc < 0) {
-		return rc;
-	}
-	rc = drip_store_prepare(
-		store->reader.handle, &stmt, err,
+	drip_autorows rows = {NULL, NULL};
+	int rc = drip_store_query(
+		store, &rows, err,
 		"SELECT namespace, name, count(DISTINCT nullif(field, '')),"
 		" max(class), max(written), min(written), max(recorded_us) FROM (" SIDE(
 			"output", "classification",
@@ -186,20 +181,19 @@ int drip_store_visit_datasets(struct drip_store *store,
 						"0") ") WHERE name <> ''"
 						     " GROUP BY 1, 2 ORDER BY 2, 1 LIMIT ?",
 		"i", (int64_t)DRIP_STORE_DATASETS_MAX);
-	while (rc == 0 && (rc = drip_store_step(stmt, err)) == 1) {
+
+	while (rc == 0 && (rc = drip_store_step(rows.stmt, err)) == 1) {
 		struct drip_store_dataset d = {
-			.namespace = drip_store_text(stmt, 0),
-			.name = drip_store_text(stmt, 1),
-			.columns = sqlite3_column_int64(stmt, 2),
-			.classification = sqlite3_column_int(stmt, 3),
-			.written = sqlite3_column_int(stmt, 4) != 0,
-			.read = sqlite3_column_int(stmt, 5) == 0,
-			.recorded_us = sqlite3_column_int64(stmt, 6),
+			.namespace = drip_store_text(rows.stmt, 0),
+			.name = drip_store_text(rows.stmt, 1),
+			.columns = sqlite3_column_int64(rows.stmt, 2),
+			.classification = sqlite3_column_int(rows.stmt, 3),
+			.written = sqlite3_column_int(rows.stmt, 4) != 0,
+			.read = sqlite3_column_int(rows.stmt, 5) == 0,
+			.recorded_us = sqlite3_column_int64(rows.stmt, 6),
 		};
 
 		rc = visit(&d, data);
 	}
-	sqlite3_reset(stmt);
-	pthread_mutex_unlock(&store->reader.lock);
 	return rc;
 }

@@ -361,22 +361,18 @@ static int read_row(sqlite3_stmt *stmt, struct drip_model_artifact *a, struct dr
 static int find_version(struct drip_store *store, const char *name, int64_t version, char *path,
 			size_t path_size, struct drip_model_artifact *a, struct drip_error *err)
 {
-	drip_autostmt stmt = NULL;
-	int rc = drip_store_lock_reader(store, err);
+	drip_autorows rows = {NULL, NULL};
+	int rc = drip_store_query(store, &rows, err,
+				  "SELECT version, created_us, artifact_hash, artifact_size, "
+				  "component, metrics_json, parameters_json, artifact_path FROM "
+				  "model_version WHERE model = ?1 AND deleted_us IS NULL AND CASE "
+				  "?2 WHEN 0 THEN stage = 'Production' ELSE version = ?2 END",
+				  "ti", name, version);
 
-	if (rc < 0) {
-		return rc;
-	}
-	rc = drip_store_prepare(store->reader.handle, &stmt, err,
-				"SELECT version, created_us, artifact_hash, artifact_size, "
-				"component, metrics_json, parameters_json, artifact_path FROM "
-				"model_version WHERE model = ?1 AND deleted_us IS NULL AND CASE "
-				"?2 WHEN 0 THEN stage = 'Production' ELSE version = ?2 END",
-				"ti", name, version);
-	rc = rc == 0 ? drip_store_step(stmt, err) : rc;
+	rc = rc == 0 ? drip_store_step(rows.stmt, err) : rc;
 	if (rc == 1) {
-		snprintf(path, path_size, "%s", drip_store_text(stmt, 7));
-		rc = read_row(stmt, a, err);
+		snprintf(path, path_size, "%s", drip_store_text(rows.stmt, 7));
+		rc = read_row(rows.stmt, a, err);
 	} else if (rc == 0 && version == 0) {
 		rc = drip_error_set_retryable(err, -ENOENT, "model.no_production",
 					      "model \"%s\" has no version in Production", name);
@@ -387,8 +383,6 @@ static int find_version(struct drip_store *store, const char *name, int64_t vers
 	} else if (rc == 0) {
 		rc = drip_store_unknown_model(name, version, err);
 	}
-	drip_store_finalize(&stmt);
-	pthread_mutex_unlock(&store->reader.lock);
 	return rc;
 }
 
@@ -421,14 +415,9 @@ int drip_store_visit_models(struct drip_store *store, const char *model,
 			    int (*visit)(const struct drip_store_model *m, void *data), void *data,
 			    struct drip_error *err)
 {
-	drip_autostmt stmt = NULL;
-	int rc = drip_store_lock_reader(store, err);
-
-	if (rc < 0) {
-		return rc;
-	}
-	rc = drip_store_prepare(
-		store->reader.handle, &stmt, err,
+	drip_autorows rows = {NULL, NULL};
+	int rc = drip_store_query(
+		store, &rows, err,
 		"SELECT name, description, created_us, approval, tolerance,"
 		" (SELECT count(*) FROM model_version WHERE model = name AND deleted_us IS NULL),"
 		" (SELECT version FROM model_version WHERE model = name AND stage = 'Production'),"
@@ -436,20 +425,20 @@ int drip_store_visit_models(struct drip_store *store, const char *model,
 		"NULL)"
 		" FROM model WHERE ?1 IS NULL OR name = ?1 ORDER BY name",
 		"t", model);
-	while (rc == 0 && (rc = drip_store_step(stmt, err)) == 1) {
-		const struct drip_store_model m = {.name = drip_store_text(stmt, 0),
-						   .description = drip_store_text(stmt, 1),
-						   .created_us = sqlite3_column_int64(stmt, 2),
-						   .approval = sqlite3_column_int(stmt, 3) != 0,
-						   .tolerance = sqlite3_column_double(stmt, 4),
-						   .versions = sqlite3_column_int64(stmt, 5),
-						   .production = sqlite3_column_int64(stmt, 6),
-						   .latest = sqlite3_column_int64(stmt, 7)};
+
+	while (rc == 0 && (rc = drip_store_step(rows.stmt, err)) == 1) {
+		const struct drip_store_model m = {.name = drip_store_text(rows.stmt, 0),
+						   .description = drip_store_text(rows.stmt, 1),
+						   .created_us = sqlite3_column_int64(rows.stmt, 2),
+						   .approval =
+							   sqlite3_column_int(rows.stmt, 3) != 0,
+						   .tolerance = sqlite3_column_double(rows.stmt, 4),
+						   .versions = sqlite3_column_int64(rows.stmt, 5),
+						   .production = sqlite3_column_int64(rows.stmt, 6),
+						   .latest = sqlite3_column_int64(rows.stmt, 7)};
 
 		rc = visit(&m, data);
 	}
-	drip_store_finalize(&stmt);
-	pthread_mutex_unlock(&store->reader.lock);
 	return rc;
 }
 
@@ -479,27 +468,22 @@ int drip_store_visit_versions(struct drip_store *store, const char *model, int64
 			      int (*visit)(const struct drip_store_version *v, void *data),
 			      void *data, struct drip_error *err)
 {
-	drip_autostmt stmt = NULL;
+	drip_autorows rows = {NULL, NULL};
 	struct drip_store_version v;
-	int rc = drip_store_lock_reader(store, err);
+	int rc =
+		drip_store_query(store, &rows, err,
+				 "SELECT model, version, stage, component, created_by, created_us, "
+				 "deleted_us, artifact_path, artifact_hash, artifact_size, "
+				 "features_json, parameters_json, metrics_json, training_json, "
+				 "measure, quality, compared_version, compared_quality FROM "
+				 "model_version WHERE (?1 IS NULL OR model = ?1) AND ?2 IN (0, "
+				 "version) ORDER BY model, version",
+				 "ti", model, version);
 
-	if (rc < 0) {
-		return rc;
-	}
-	rc = drip_store_prepare(store->reader.handle, &stmt, err,
-				"SELECT model, version, stage, component, created_by, created_us, "
-				"deleted_us, artifact_path, artifact_hash, artifact_size, "
-				"features_json, parameters_json, metrics_json, training_json, "
-				"measure, quality, compared_version, compared_quality FROM "
-				"model_version WHERE (?1 IS NULL OR model = ?1) AND ?2 IN (0, "
-				"version) ORDER BY model, version",
-				"ti", model, version);
-	while (rc == 0 && (rc = drip_store_step(stmt, err)) == 1) {
-		fill_version(stmt, &v);
+	while (rc == 0 && (rc = drip_store_step(rows.stmt, err)) == 1) {
+		fill_version(rows.stmt, &v);
 		rc = visit(&v, data);
 	}
-	drip_store_finalize(&stmt);
-	pthread_mutex_unlock(&store->reader.lock);
 	return rc;
 }
 
@@ -507,36 +491,31 @@ int drip_store_visit_transitions(struct drip_store *store, const char *model, in
 				 int (*visit)(const struct drip_store_transition *t, void *data),
 				 void *data, struct drip_error *err)
 {
-	drip_autostmt stmt = NULL;
-	int rc = drip_store_lock_reader(store, err);
+	drip_autorows rows = {NULL, NULL};
+	int rc = drip_store_query(
+		store, &rows, err,
+		"SELECT model, version, from_stage, to_stage, requested_by, "
+		"decided_by, comment, decision, requested_us, decided_us, "
+		"approved, forced FROM model_transition WHERE (?1 IS NULL OR model "
+		"= ?1) AND ?2 IN (0, version) ORDER BY id",
+		"ti", model, version);
 
-	if (rc < 0) {
-		return rc;
-	}
-	rc = drip_store_prepare(store->reader.handle, &stmt, err,
-				"SELECT model, version, from_stage, to_stage, requested_by, "
-				"decided_by, comment, decision, requested_us, decided_us, "
-				"approved, forced FROM model_transition WHERE (?1 IS NULL OR model "
-				"= ?1) AND ?2 IN (0, version) ORDER BY id",
-				"ti", model, version);
-	while (rc == 0 && (rc = drip_store_step(stmt, err)) == 1) {
+	while (rc == 0 && (rc = drip_store_step(rows.stmt, err)) == 1) {
 		const struct drip_store_transition t = {
-			.model = drip_store_text(stmt, 0),
-			.version = sqlite3_column_int64(stmt, 1),
-			.from = drip_store_text(stmt, 2),
-			.to = drip_store_text(stmt, 3),
-			.requested_by = drip_store_text(stmt, 4),
-			.decided_by = drip_store_text(stmt, 5),
-			.comment = drip_store_text(stmt, 6),
-			.decision = drip_store_text(stmt, 7),
-			.requested_us = sqlite3_column_int64(stmt, 8),
-			.decided_us = sqlite3_column_int64(stmt, 9),
-			.approved = sqlite3_column_int(stmt, 10) != 0,
-			.forced = sqlite3_column_int(stmt, 11) != 0};
+			.model = drip_store_text(rows.stmt, 0),
+			.version = sqlite3_column_int64(rows.stmt, 1),
+			.from = drip_store_text(rows.stmt, 2),
+			.to = drip_store_text(rows.stmt, 3),
+			.requested_by = drip_store_text(rows.stmt, 4),
+			.decided_by = drip_store_text(rows.stmt, 5),
+			.comment = drip_store_text(rows.stmt, 6),
+			.decision = drip_store_text(rows.stmt, 7),
+			.requested_us = sqlite3_column_int64(rows.stmt, 8),
+			.decided_us = sqlite3_column_int64(rows.stmt, 9),
+			.approved = sqlite3_column_int(rows.stmt, 10) != 0,
+			.forced = sqlite3_column_int(rows.stmt, 11) != 0};
 
 		rc = visit(&t, data);
 	}
-	drip_store_finalize(&stmt);
-	pthread_mutex_unlock(&store->reader.lock);
 	return rc;
 }

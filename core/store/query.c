@@ -13,30 +13,24 @@ int drip_store_visit_checkpoints(struct drip_store *store, const char *pipeline,
 				 int (*visit)(const struct drip_store_checkpoint *c, void *data),
 				 void *data, struct drip_error *err)
 {
-	drip_autostmt stmt = NULL;
-	int rc = drip_store_lock_reader(store, err);
+	drip_autorows rows = {NULL, NULL};
+	int rc = drip_store_query(store, &rows, err,
+				  "SELECT pipeline, source_partition, position_text, epoch,"
+				  " committed_us FROM checkpoint WHERE ?1 IS NULL OR pipeline = ?1"
+				  " ORDER BY 1, 2",
+				  "t", pipeline);
 
-	if (rc < 0) {
-		return rc;
-	}
-	rc = drip_store_prepare(store->reader.handle, &stmt, err,
-				"SELECT pipeline, source_partition, position_text, epoch,"
-				" committed_us FROM checkpoint WHERE ?1 IS NULL OR pipeline = ?1"
-				" ORDER BY 1, 2",
-				"t", pipeline);
-	while (rc == 0 && (rc = drip_store_step(stmt, err)) == 1) {
+	while (rc == 0 && (rc = drip_store_step(rows.stmt, err)) == 1) {
 		struct drip_store_checkpoint c = {
-			.pipeline = drip_store_text(stmt, 0),
-			.partition = drip_store_text(stmt, 1),
-			.text = drip_store_text(stmt, 2),
-			.epoch = (uint64_t)sqlite3_column_int64(stmt, 3),
-			.committed_us = sqlite3_column_int64(stmt, 4),
+			.pipeline = drip_store_text(rows.stmt, 0),
+			.partition = drip_store_text(rows.stmt, 1),
+			.text = drip_store_text(rows.stmt, 2),
+			.epoch = (uint64_t)sqlite3_column_int64(rows.stmt, 3),
+			.committed_us = sqlite3_column_int64(rows.stmt, 4),
 		};
 
 		rc = visit(&c, data);
 	}
-	drip_store_finalize(&stmt);
-	pthread_mutex_unlock(&store->reader.lock);
 	return rc;
 }
 
@@ -92,31 +86,26 @@ int drip_store_visit_runs(struct drip_store *store, const char *pipeline, int64_
 			  int (*visit)(const struct drip_store_run *r, void *data), void *data,
 			  struct drip_error *err)
 {
-	drip_autostmt stmt = NULL;
-	int rc = drip_store_lock_reader(store, err);
+	drip_autorows rows = {NULL, NULL};
+	int rc = drip_store_query(
+		store, &rows, err,
+		"SELECT id, pipeline, state, begun_us, coalesce(ended_us, 0), code,"
+		" message FROM run WHERE ?1 IS NULL OR pipeline = ?1"
+		" ORDER BY begun_us DESC, id DESC LIMIT ?2",
+		"ti", pipeline, limit);
 
-	if (rc < 0) {
-		return rc;
-	}
-	rc = drip_store_prepare(store->reader.handle, &stmt, err,
-				"SELECT id, pipeline, state, begun_us, coalesce(ended_us, 0), code,"
-				" message FROM run WHERE ?1 IS NULL OR pipeline = ?1"
-				" ORDER BY begun_us DESC, id DESC LIMIT ?2",
-				"ti", pipeline, limit);
-	while (rc == 0 && (rc = drip_store_step(stmt, err)) == 1) {
+	while (rc == 0 && (rc = drip_store_step(rows.stmt, err)) == 1) {
 		struct drip_store_run r = {
-			.id = drip_store_text(stmt, 0),
-			.pipeline = drip_store_text(stmt, 1),
-			.state = (enum drip_run_state)sqlite3_column_int(stmt, 2),
-			.begun_us = sqlite3_column_int64(stmt, 3),
-			.ended_us = sqlite3_column_int64(stmt, 4),
-			.code = drip_store_text(stmt, 5),
-			.message = drip_store_text(stmt, 6),
+			.id = drip_store_text(rows.stmt, 0),
+			.pipeline = drip_store_text(rows.stmt, 1),
+			.state = (enum drip_run_state)sqlite3_column_int(rows.stmt, 2),
+			.begun_us = sqlite3_column_int64(rows.stmt, 3),
+			.ended_us = sqlite3_column_int64(rows.stmt, 4),
+			.code = drip_store_text(rows.stmt, 5),
+			.message = drip_store_text(rows.stmt, 6),
 		};
 
 		rc = visit(&r, data);
 	}
-	drip_store_finalize(&stmt);
-	pthread_mutex_unlock(&store->reader.lock);
 	return rc;
 }

@@ -614,6 +614,31 @@ int drip_store_lock_reader(struct drip_store *store, struct drip_error *err)
 	return rc;
 }
 
+int drip_store_query(struct drip_store *store, struct drip_store_rows *rows, struct drip_error *err,
+		     const char *sql, const char *types, ...)
+{
+	va_list ap;
+	int rc = drip_store_lock_reader(store, err);
+
+	if (rc < 0) {
+		return rc;
+	}
+	rows->store = store;
+	va_start(ap, types);
+	rc = prepare(store->reader.handle, &rows->stmt, err, sql, types, &ap);
+	va_end(ap);
+	return rc;
+}
+
+void drip_store_rows_finish(struct drip_store_rows *rows)
+{
+	if (rows->store != NULL) {
+		drip_store_finalize(&rows->stmt);
+		pthread_mutex_unlock(&rows->store->reader.lock);
+		rows->store = NULL;
+	}
+}
+
 int drip_store_begin(struct drip_store *store, struct drip_error *err)
 {
 	int rc;
