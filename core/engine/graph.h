@@ -39,6 +39,18 @@ struct drip_declared {
 	const struct drip_model_spec *model; /* NULL: no model */
 };
 
+/* Of a feed: what a rule of its contract does. */
+enum drip_feed_quality {
+	DRIP_QUALITY_DECLARED, /* what the rule says */
+	DRIP_QUALITY_WARN,
+	DRIP_QUALITY_DEAD_LETTER,
+	DRIP_QUALITY_STOP,
+	DRIP_QUALITY_OFF,
+};
+
+/* Of a feed: what happens where a table does not have what the contract promises. */
+enum drip_on_contract_break { DRIP_ON_BREAK_STOP, DRIP_ON_BREAK_QUARANTINE };
+
 struct drip_stage {
 	const char *id; /* unique in the pipeline */
 	enum drip_kind kind;
@@ -52,6 +64,8 @@ struct drip_stage {
 	const char *const *only;   /* patterns "database.table" or "table" of tables that the stage
 				      handles; others pass by (transforms) or are not sent (sinks) */
 	size_t only_count;
+	enum drip_feed_quality quality;                /* feeds */
+	enum drip_on_contract_break on_contract_break; /* feeds */
 	uint64_t config_hash;
 };
 

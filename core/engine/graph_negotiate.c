@@ -31,6 +31,7 @@ struct typing {
 	struct drip_pipeline_spec *spec;
 	struct graph_pipeline *pipeline;
 	bool assumed;            /* the source's tables are what the feed's contract says */
+	bool partial;            /* and some of them are left out */
 	struct drip_edge *edges; /* malloc'd while it grows */
 	size_t count, capacity;
 	struct repeat repeats[REPEATS_MAX]; /* of the stage at hand */
@@ -200,6 +201,7 @@ static int assume_table(struct typing *t, const struct drip_contract_table *tabl
 	int rc;
 
 	if (pattern && table->schema->table[0] == '\0' && uses_only(t->spec)) {
+		t->partial = true;
 		return 0;
 	}
 	if (point != NULL) {
@@ -234,10 +236,7 @@ static int assume_contract(struct typing *t)
 	graph_ctx_init(&ctx, t->g, t->spec->name, feed->id);
 	rc = ops->contract(&ctx.base, feed->config, &contract, &err);
 	for (size_t i = 0; rc == 0 && i < contract->tables_count; i++) {
-		rc = assume_table(t,
-				  (const void *)((const char *)contract->tables +
-						 i * contract->tables[0].struct_size),
-				  &err);
+		rc = assume_table(t, drip_contract_table_at(contract, i), &err);
 	}
 	if (contract != NULL && DRIP_HAS(contract, release) && contract->release != NULL) {
 		contract->release(contract);
@@ -268,7 +267,7 @@ static bool any_has(const struct typing *t, const struct drip_stage *stage, cons
 			drip_suggestion_offer(s, drip_schema_column(schema, j)->name);
 		}
 	}
-	return !any;
+	return !any || t->partial;
 }
 
 static bool check_columns(struct typing *t, const struct drip_stage *stage,

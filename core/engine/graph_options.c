@@ -225,20 +225,64 @@ static const struct drip_enum_value on_error_values[] = {
 	{.name = NULL},
 };
 
+static const struct drip_enum_value on_break_values[] = {
+	{.name = "stop",
+	 .value = DRIP_ON_BREAK_STOP,
+	 .help = "The pipeline fails before any row of the table, and nothing is lost."},
+	{.name = "quarantine",
+	 .value = DRIP_ON_BREAK_QUARANTINE,
+	 .help = "Rows of the table become dead letters, those of other tables flow on. `dripline "
+		 "dlq replay` puts them back once the contract holds again."},
+	{.name = NULL},
+};
+
+static const struct drip_enum_value quality_values[] = {
+	{.name = "declared",
+	 .value = DRIP_QUALITY_DECLARED,
+	 .help = "What each rule says, mostly a warning."},
+	{.name = "warn",
+	 .value = DRIP_QUALITY_WARN,
+	 .help = "Violations are logged and counted, and the rows pass."},
+	{.name = "dead-letter",
+	 .value = DRIP_QUALITY_DEAD_LETTER,
+	 .help = "Rows that break a rule become dead letters, or what on_error says."},
+	{.name = "stop", .value = DRIP_QUALITY_STOP, .help = "The pipeline fails."},
+	{.name = "off", .value = DRIP_QUALITY_OFF, .help = "Nothing is checked."},
+	{.name = NULL},
+};
+
 /* One table cut at the end: each kind takes what stands before the keys that it has not. */
+#define STAGE_KEYS                                                                                 \
+	DRIP_OPTION(struct graph_stage_config, plugin, .help = "Name of the component.",           \
+		    .flags = DRIP_OPTION_REQUIRED),                                                \
+		DRIP_OPTION(struct graph_stage_config, id,                                         \
+			    .help = "Name of the stage, unique in the pipeline. Default: the "     \
+				    "plugin's."),                                                  \
+		DRIP_OPTION(struct graph_stage_config, on_error,                                   \
+			    .help = "What becomes of a bad row.", .default_text = "stop",          \
+			    .values = on_error_values),                                            \
+		DRIP_OPTION(struct graph_stage_config, retry, .help = "How failures are retried.", \
+			    .default_text = "{}", .children = retry_options,                       \
+			    .children_count = DRIP_COUNT(retry_options),                           \
+			    .child_size = sizeof(struct graph_retry_config)),                      \
+		DRIP_OPTION(struct graph_stage_config, only,                                       \
+			    .help = "Tables that the stage handles, as patterns; others pass by.")
+
+static const struct drip_option feed_options[] = {
+	STAGE_KEYS,
+	DRIP_OPTION(struct graph_stage_config, on_contract_break,
+		    .help = "What happens where a table of the source does not have what the "
+			    "contract promises: a column is gone, has another type, or the table "
+			    "is dropped.",
+		    .default_text = "stop", .values = on_break_values),
+	DRIP_OPTION(struct graph_stage_config, quality,
+		    .help = "What the feed's quality rules do with a violation. They are checked "
+			    "behind the feed, by a stage `quality` with the id feed_quality.",
+		    .default_text = "declared", .values = quality_values),
+};
+
 static const struct drip_option stage_options[] = {
-	DRIP_OPTION(struct graph_stage_config, plugin, .help = "Name of the component.",
-		    .flags = DRIP_OPTION_REQUIRED),
-	DRIP_OPTION(struct graph_stage_config, id,
-		    .help = "Name of the stage, unique in the pipeline. Default: the plugin's."),
-	DRIP_OPTION(struct graph_stage_config, on_error, .help = "What becomes of a bad row.",
-		    .default_text = "stop", .values = on_error_values),
-	DRIP_OPTION(struct graph_stage_config, retry, .help = "How failures are retried.",
-		    .default_text = "{}", .children = retry_options,
-		    .children_count = DRIP_COUNT(retry_options),
-		    .child_size = sizeof(struct graph_retry_config)),
-	DRIP_OPTION(struct graph_stage_config, only,
-		    .help = "Tables that the stage handles, as patterns; others pass by."),
+	STAGE_KEYS,
 	DRIP_OPTION(struct graph_stage_config, input,
 		    .help = "Id of the stage that feeds this one. Default: the one before."),
 	DRIP_OPTION(struct graph_stage_config, clearance,
@@ -268,7 +312,6 @@ static const struct drip_option model_options[] = {
 };
 
 #define SOURCE_KEYS    4
-#define FEED_KEYS      5
 #define TRANSFORM_KEYS 6
 
 const char *const graph_section_names[] = {"settings",   "tables", "roles",  "connections",
@@ -306,7 +349,7 @@ struct graph_table graph_stage_table(enum drip_kind kind)
 	case DRIP_KIND_SOURCE:
 		return (struct graph_table){stage_options, SOURCE_KEYS};
 	case DRIP_KIND_FEED:
-		return (struct graph_table){stage_options, FEED_KEYS};
+		return (struct graph_table){feed_options, DRIP_COUNT(feed_options)};
 	case DRIP_KIND_MODEL:
 		return (struct graph_table){model_options, DRIP_COUNT(model_options)};
 	case DRIP_KIND_TRANSFORM:

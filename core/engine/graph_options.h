@@ -76,7 +76,7 @@ struct graph_retry_config {
 struct graph_stage_config {
 	const char *plugin, *id, *input;
 	struct drip_strings only;
-	struct drip_enum on_error, clearance;
+	struct drip_enum on_error, clearance, quality, on_contract_break;
 	struct drip_objects retry;
 	/* of models */
 	const char *description, *label;

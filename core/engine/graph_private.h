@@ -127,6 +127,9 @@ const struct drip_common_ops *graph_ops(const struct drip_component *component);
 /* Reports a name that cannot be one of a pipeline, stage, connection or service. */
 bool graph_check_name(struct graph *g, const struct drip_place *place, const char *what,
 		      const char *name);
+/* The stage that checks a feed's quality rules, as its declaration; *ret NULL: it has none. */
+int graph_feed_rules(struct graph *g, const struct drip_stage *feed, const char *pipeline,
+		     struct drip_node **ret) DRIP_MUST_CHECK;
 /* A bound list that stands for one map: reports a second one. */
 const void *graph_single(struct graph *g, const struct drip_node *map, const char *key,
 			 const struct drip_objects *objects);

@@ -307,9 +307,7 @@ static int negotiate_feed(const struct drip_stage *stage, struct drip_ctx *ctx,
 		return rc;
 	}
 	for (size_t i = 0; i < contract->tables_count; i++) {
-		const struct drip_contract_table *table =
-			(const void *)((const char *)contract->tables +
-				       i * contract->tables[0].struct_size);
+		const struct drip_contract_table *table = drip_contract_table_at(contract, i);
 
 		if (drip_glob_table(table->match, input->database, input->table)) {
 			rc = DRIP_HAS(table, source) && table->source != NULL

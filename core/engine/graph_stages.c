@@ -19,8 +19,8 @@ struct builder {
 	struct drip_stage *stages;
 	struct graph_stage *privates;
 	uint32_t count;
+	uint32_t source_last; /* index of the source, of its feed, or of the feed's rules */
 	uint32_t transforms_first, sinks_first; /* indices into stages */
-	bool has_feed;
 };
 
 static struct drip_stage *find_stage(struct builder *b, const char *id)
@@ -80,6 +80,8 @@ static void fill_stage(struct builder *b, struct drip_stage *stage, struct graph
 	stage->on_error = (enum drip_on_error)own->on_error.value;
 	stage->only = own->only.items;
 	stage->only_count = own->only.count;
+	stage->quality = (enum drip_feed_quality)own->quality.value;
+	stage->on_contract_break = (enum drip_on_contract_break)own->on_contract_break.value;
 	stage->clearance = stage->component != NULL ? stage->component->clearance : 0;
 	if (drip_node_get(private->node, "clearance") != NULL) {
 		stage->clearance = (enum drip_class)own->clearance.value;
@@ -112,6 +114,33 @@ static int add_stage(struct builder *b, enum drip_kind kind, const struct drip_n
 	fill_stage(b, stage, private, &own);
 	b->count++;
 	return stage->id != NULL ? 0 : -ENOMEM;
+}
+
+/* The stage of a feed's quality rules, where it has some. */
+static int add_rules(struct builder *b)
+{
+	uint32_t feed = b->count - 1;
+	struct drip_stage *stage = &b->stages[feed];
+	struct drip_node *node = NULL;
+	int rc = 0;
+
+	if (b->privates[feed].sound) {
+		rc = graph_feed_rules(b->g, stage, b->spec->name, &node);
+	}
+	if (rc == 0 && node != NULL) {
+		rc = add_stage(b, DRIP_KIND_TRANSFORM, node);
+	}
+	if (rc == 0 && b->count - 1 > feed) {
+		const struct drip_node *own = drip_node_get(b->privates[feed].node, "on_error");
+		struct drip_stage *rules = &b->stages[feed + 1];
+
+		rules->id = "feed_quality";
+		rules->place = stage->place;
+		rules->only = stage->only;
+		rules->only_count = stage->only_count;
+		rules->on_error = own != NULL ? stage->on_error : DRIP_ON_ERROR_DEAD_LETTER;
+	}
+	return rc;
 }
 
 /* Where no source is declared, so that the other stages can be checked. */
@@ -168,10 +197,10 @@ static void report_unknown_input(struct builder *b, const struct graph_stage *pr
 			  "there is no stage \"%s\" in this pipeline", private->input_name);
 }
 
-/* What comes from the source passes the feed, however it is named. */
+/* What comes from the source passes the feed and its rules, however it is named. */
 static uint32_t behind_feed(const struct builder *b, uint32_t index)
 {
-	return index == 0 && b->has_feed ? 1 : index;
+	return index < b->source_last ? b->source_last : index;
 }
 
 static void resolve_input(struct builder *b, uint32_t index)
@@ -180,7 +209,7 @@ static void resolve_input(struct builder *b, uint32_t index)
 	struct drip_stage *stage = &b->stages[index], *input;
 
 	if (index < b->transforms_first) {
-		stage->input = 0;
+		stage->input = index == 0 ? 0 : index - 1;
 		return;
 	}
 	stage->input = behind_feed(b, index < b->sinks_first ? index - 1 : b->sinks_first - 1);
@@ -298,11 +327,12 @@ static int build_stages(struct builder *b, struct graph_pipeline *pipeline)
 	int rc;
 
 	rc = source != NULL ? add_stage(b, DRIP_KIND_SOURCE, source) : add_missing_source(b);
-	b->has_feed = feed != NULL;
 	if (rc == 0 && feed != NULL) {
 		rc = add_stage(b, DRIP_KIND_FEED, feed);
+		rc = rc == 0 ? add_rules(b) : rc;
 	}
 	b->transforms_first = b->count;
+	b->source_last = b->count - 1;
 	rc = rc < 0 ? rc : add_stages(b, DRIP_KIND_TRANSFORM, transforms);
 	b->sinks_first = b->count;
 	rc = rc < 0 ? rc : add_stages(b, DRIP_KIND_SINK, sinks);
@@ -341,10 +371,10 @@ static bool check_parts(struct graph *g, const struct graph_file *file)
 				  "config.missing_sink", "Add `sinks: [{plugin: ...}]`.",
 				  "the pipeline has no sink");
 	}
-	if (count + 2 > GRAPH_STAGES_MAX) {
+	if (count + 3 > GRAPH_STAGES_MAX) {
 		drip_findings_add(g->findings, DRIP_SEVERITY_ERROR, &name->place,
 				  "config.too_large", "Split the pipeline.",
-				  "a pipeline has %d stages at most", GRAPH_STAGES_MAX - 2);
+				  "a pipeline has %d stages at most", GRAPH_STAGES_MAX - 3);
 		good = false;
 	}
 	return good;
@@ -451,7 +481,7 @@ static int build_pipeline(struct graph *g, struct graph_file *file)
 	if (!check_parts(g, file)) {
 		return 0;
 	}
-	room = 2 + count_stages(drip_node_get(file->root, "transforms")) +
+	room = 3 + count_stages(drip_node_get(file->root, "transforms")) +
 	       count_stages(drip_node_get(file->root, "sinks"));
 	spec->name = file->config.pipeline;
 	spec->place = name->place;

@@ -378,13 +378,6 @@ struct drip_want {
 	const char **tables;
 };
 
-static const struct drip_contract_table *contract_table(const struct drip_contract *c, size_t i)
-{
-	const char *first = (const char *)c->tables;
-
-	return (const void *)(first + i * c->tables[0].struct_size);
-}
-
 static bool want_column(const struct drip_wanted *wanted, const char *database, const char *table,
 			const char *column)
 {
@@ -393,7 +386,7 @@ static bool want_column(const struct drip_wanted *wanted, const char *database, 
 
 	snprintf(name, sizeof(name), "%s.%s", database, table);
 	for (size_t i = 0; i < w->contract->tables_count; i++) {
-		const struct drip_contract_table *t = contract_table(w->contract, i);
+		const struct drip_contract_table *t = drip_contract_table_at(w->contract, i);
 		bool matches =
 			drip_pattern_match(t->match, strchr(t->match, '.') != NULL ? name : table);
 
@@ -431,7 +424,7 @@ static int want_of_feed(struct drip_instance *feed, struct drip_want *w, struct 
 		return drip_error_nomem(err, w->contract->tables_count * sizeof(*w->tables));
 	}
 	for (size_t i = 0; i < w->contract->tables_count; i++) {
-		w->tables[i] = contract_table(w->contract, i)->match;
+		w->tables[i] = drip_contract_table_at(w->contract, i)->match;
 	}
 	w->wanted.tables = w->tables;
 	w->wanted.tables_count = w->contract->tables_count;

@@ -156,7 +156,10 @@ static int promise_table(const struct drip_feed_table *table, struct drip_contra
 					    .match = table->match,
 					    .schema = schemas[1],
 					    .source = schemas[0],
-					    .from = promise->from};
+					    .from = promise->from,
+					    .rules = table->rules,
+					    .rules_count = table->rules_count,
+					    .rule_size = sizeof(*table->rules)};
 	return 0;
 }
 

@@ -24,9 +24,20 @@ static const struct drip_feed_column formulas[] = {
 	{"modify_time", "timestamp", .clean = DRIP_FEED_UTC},
 };
 
+static const struct drip_contract_rule production_rules[] = {
+	{"not_null", "modify_time"},
+	{"range", "production_status", .min = "1", .max = "4"},
+	{"freshness", "modify_time", .max_age = "1d"},
+};
+
+static const struct drip_contract_rule formula_rules[] = {
+	{"range", "recipe_cost", .min = "0", .max = "100"},
+};
+
 static const struct drip_feed_table tables[] = {
-	DRIP_FEED_TABLE("luckyus_opproduction.t_production_m_*", productions),
-	DRIP_FEED_TABLE("luckyus_opproduction.t_production_formula", formulas),
+	DRIP_FEED_TABLE_RULES("luckyus_opproduction.t_production_m_*", productions,
+			      production_rules),
+	DRIP_FEED_TABLE_RULES("luckyus_opproduction.t_production_formula", formulas, formula_rules),
 };
 
 DRIP_FEED("opproduction", "Productions and what they cost", tables);

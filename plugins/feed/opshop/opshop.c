@@ -24,8 +24,18 @@ static const struct drip_feed_column shops[] = {
 	{"modify_time", "timestamp", .clean = DRIP_FEED_UTC, .arg = "time_zone"},
 };
 
+/* The stores are in Manhattan; a thousand of them in one commit would be another chain. */
+static const struct drip_contract_rule shop_rules[] = {
+	{"unique", "shop_no"},
+	{"pattern", "zip_code", .pattern = "^[0-9]{5}(-[0-9]{4})?$"},
+	{"range", "latitude", .min = "40", .max = "42"},
+	{"range", "longitude", .min = "-75", .max = "-73"},
+	{"range", "shop_status", .min = "1", .max = "3"},
+	{"row_count", .max = "1000"},
+};
+
 static const struct drip_feed_table tables[] = {
-	DRIP_FEED_TABLE("luckyus_opshop.t_shop_info", shops),
+	DRIP_FEED_TABLE_RULES("luckyus_opshop.t_shop_info", shops, shop_rules),
 };
 
 DRIP_FEED("opshop", "Shops", tables);

@@ -16,8 +16,13 @@ static const struct drip_feed_column products[] = {
 	{"modify_time", "timestamp", .clean = DRIP_FEED_UTC},
 };
 
+static const struct drip_contract_rule product_rules[] = {
+	{"range", "base_price", .min = "0", .max = "100"},
+	{"not_null", "modify_time"},
+};
+
 static const struct drip_feed_table tables[] = {
-	DRIP_FEED_TABLE("luckyus_pubdm.t_product", products),
+	DRIP_FEED_TABLE_RULES("luckyus_pubdm.t_product", products, product_rules),
 };
 
 DRIP_FEED("pubdm", "Products", tables);

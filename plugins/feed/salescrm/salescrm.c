@@ -22,8 +22,16 @@ static const struct drip_feed_column users[] = {
 	{"modify_time", "timestamp", .clean = DRIP_FEED_UTC},
 };
 
+static const struct drip_contract_rule user_rules[] = {
+	{"unique", "user_no"},
+	{"not_null", "register_time, modify_time"},
+	{"pattern", "phone", .pattern = "^[+(]?[0-9][0-9 ().-]{5,30}$"},
+	{"pattern", "email", .pattern = "^[^@ ]+@[^@ ]+$"},
+	{"range", "user_status", .min = "1", .max = "2"},
+};
+
 static const struct drip_feed_table tables[] = {
-	DRIP_FEED_TABLE("luckyus_salescrm.t_user", users),
+	DRIP_FEED_TABLE_RULES("luckyus_salescrm.t_user", users, user_rules),
 };
 
 DRIP_FEED("salescrm", "Customers, with what identifies them", tables);

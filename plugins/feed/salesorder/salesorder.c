@@ -37,9 +37,25 @@ static const struct drip_feed_column items[] = {
 	{"modify_time", "timestamp", .clean = DRIP_FEED_UTC},
 };
 
+static const struct drip_contract_rule order_rules[] = {
+	{"unique", "order_no", .window = 100000},
+	{"not_null", "create_time, modify_time"},
+	{"set", "currency_code", .values = "USD, NZD"},
+	{"set", "order_status", .values = "10, 20, 30, 80, 90"},
+	{"range", "channel", .min = "1", .max = "2"},
+	{"range", "gross_amount, net_amount", .min = "0", .max = "10000"},
+	{"freshness", "modify_time", .max_age = "1d"},
+};
+
+static const struct drip_contract_rule item_rules[] = {
+	{"not_null", "modify_time"},
+	{"range", "quantity", .min = "1", .max = "1000"},
+	{"range", "unit_price, item_amount", .min = "0", .max = "10000"},
+};
+
 static const struct drip_feed_table tables[] = {
-	DRIP_FEED_TABLE("luckyus_salesorder.t_sales_order_m_*", orders),
-	DRIP_FEED_TABLE("luckyus_salesorder.t_sales_order_item_m_*", items),
+	DRIP_FEED_TABLE_RULES("luckyus_salesorder.t_sales_order_m_*", orders, order_rules),
+	DRIP_FEED_TABLE_RULES("luckyus_salesorder.t_sales_order_item_m_*", items, item_rules),
 };
 
 DRIP_FEED("salesorder", "Orders and order items of the shops", tables);

@@ -36,9 +36,24 @@ static const struct drip_feed_column fees[] = {
 	{"modify_time", "timestamp", .clean = DRIP_FEED_UTC},
 };
 
+static const struct drip_contract_rule trade_rules[] = {
+	{"unique", "trade_no", .window = 100000},
+	{"not_null", "create_time, modify_time"},
+	{"set", "currency_code", .values = "USD, NZD"},
+	{"set", "trade_status", .values = "10, 20, 30, 40"},
+	{"range", "trade_type", .min = "1", .max = "2"},
+	{"range", "trade_amount", .min = "0", .max = "10000"},
+	{"freshness", "modify_time", .max_age = "1d"},
+};
+
+static const struct drip_contract_rule fee_rules[] = {
+	{"not_null", "modify_time"},
+	{"range", "fee_amount", .min = "-1000", .max = "1000"},
+};
+
 static const struct drip_feed_table tables[] = {
-	DRIP_FEED_TABLE("luckyus_salespayment.t_sales_trade_m_*", trades),
-	DRIP_FEED_TABLE("luckyus_salespayment.t_sales_trade_fee_m_*", fees),
+	DRIP_FEED_TABLE_RULES("luckyus_salespayment.t_sales_trade_m_*", trades, trade_rules),
+	DRIP_FEED_TABLE_RULES("luckyus_salespayment.t_sales_trade_fee_m_*", fees, fee_rules),
 };
 
 DRIP_FEED("salespayment", "Payments, refunds and fees", tables);

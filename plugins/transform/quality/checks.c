@@ -203,7 +203,7 @@ int quality_run(const struct quality_rule *rule, struct quality_state *state,
 
 	if (rule->kind.value == QUALITY_UNIQUE) {
 		rc = check_unique(state, check, batch, hashes, fails, err);
-	} else if (rule->kind.value == QUALITY_ROW_COUNT) {
+	} else if (rule->kind.value == QUALITY_ROW_COUNT && !(rule->changes && batch->snapshot)) {
 		state->rows += batch->rows;
 	}
 	for (uint32_t j = 0; j < check->columns_count; j++) {
@@ -225,7 +225,9 @@ int quality_run(const struct quality_rule *rule, struct quality_state *state,
 			check_pattern(column, state, skip, fails);
 			break;
 		case QUALITY_FRESHNESS:
-			watch_freshness(state, batch, index, skip);
+			if (!rule->changes || !batch->snapshot) {
+				watch_freshness(state, batch, index, skip);
+			}
 			break;
 		case QUALITY_UNIQUE:
 		case QUALITY_ROW_COUNT:

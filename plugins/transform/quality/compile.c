@@ -2,6 +2,7 @@
 /* Making rules ready: checking their options, parsing limits in the type of each column. */
 #include "quality.h"
 
+#include <dripline/text.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -181,6 +182,9 @@ int quality_check_rule(const struct quality_rule *rule, size_t index, quality_re
 		refuse(&c, "max_age",
 		       kind == QUALITY_FRESHNESS ? "it has no max_age"
 						 : "max_age is for freshness");
+	}
+	if (rule->changes && !quality_is_of_epoch(rule)) {
+		refuse(&c, "changes", "changes is for freshness and row_count");
 	}
 	if (quality_is_of_epoch(rule) && rule->action.value == ACTION_DEAD_LETTER) {
 		refuse(&c, "action", "it is about an epoch, not about rows: warn or stop");
@@ -383,12 +387,26 @@ static int compile_column(const struct quality_rule *rule, size_t index, uint32_
 	return one.rc != 0 ? drip_error_also(err, rc, &one) : rc;
 }
 
+static bool applies_to(const struct quality_rule *rule, const struct drip_schema *input)
+{
+	for (size_t i = 0; i < rule->tables.count; i++) {
+		if (drip_glob_table(rule->tables.items[i], input->database, input->table)) {
+			return true;
+		}
+	}
+	return rule->tables.count == 0;
+}
+
 int quality_compile(const struct quality_rule *rule, size_t index, const struct drip_schema *input,
 		    struct quality_check *ret, int rc, struct drip_error *err)
 {
 	size_t count = rule->columns.count;
 
 	memset(ret, 0, sizeof(*ret));
+	ret->applies = applies_to(rule, input);
+	if (!ret->applies) {
+		return rc;
+	}
 	ret->columns_count = (uint32_t)count;
 	ret->columns = calloc(count + 1, sizeof(*ret->columns));
 	ret->low = calloc(count + 1, sizeof(*ret->low));

@@ -65,6 +65,7 @@ static const struct drip_option rule_options[] = {
 	 .help = "What is checked. Nulls pass every rule but not_null.",
 	 .values = kinds},
 	RULE(columns, .help = "Columns that are checked."),
+	RULE(tables, .help = "Tables that it is for, as patterns; without it, all of the stage."),
 	RULE(action, .help = "What a violation does.", .default_text = "auto", .values = actions),
 	RULE(name,
 	     .help = "Name in messages, and in the metric dripline_quality_violations_NAME_total. "
@@ -78,6 +79,9 @@ static const struct drip_option rule_options[] = {
 		     "and $.",
 	     .example = "^SO[0-9]+$"),
 	RULE(max_age, .help = "Oldest that the newest row may be."),
+	RULE(changes,
+	     .help = "Of freshness and row_count: only changes count, not the rows of a snapshot.",
+	     .default_text = "false"),
 	RULE(window, .help = "Rows that unique looks back over, about 36 bytes each.",
 	     .default_text = "1000000", .unit = "rows", .min = 1, .max = (double)DRIP_ROWSET_MAX),
 };
@@ -235,6 +239,9 @@ static int quality_open(struct drip_ctx *ctx, const void *config, void **ret_sel
 	rc = rc == 0 ? check_rules(q->config, keep_first, err) : rc;
 	for (size_t i = 0; rc == 0 && i < q->config->rules.count; i++) {
 		rc = quality_state_init(&q->states[i], rule_at(q->config, i), i, err);
+		if (rc == 0) { /* a rule that holds is seen too */
+			ctx->host->counter_add(ctx, q->states[i].metric, 0);
+		}
 	}
 	if (rc != 0) {
 		quality_close(q);
@@ -316,6 +323,9 @@ static int run_rules(struct quality *q, const struct plan *plan, const struct dr
 	}
 	memset(q->broken, 0, rows);
 	for (size_t r = 0; rc == 0 && r < plan->count; r++) {
+		if (!plan->checks[r].applies) {
+			continue;
+		}
 		memset(q->fails, 0, rows);
 		rc = quality_run(rule_at(q->config, r), &q->states[r], &plan->checks[r], batch,
 				 q->skip, q->hashes, q->fails, err);

@@ -29,6 +29,8 @@ struct quality_rule {
 	struct drip_enum kind, action;
 	const char *name;
 	struct drip_columns columns;
+	struct drip_strings tables;
+	bool changes;
 	const char *min, *max;
 	struct drip_strings values;
 	const char *pattern;
@@ -49,6 +51,7 @@ struct quality_limit {
 
 /* A rule made ready for one schema; what it remembers is in the rule's state. */
 struct quality_check {
+	bool applies; /* to this table */
 	uint32_t *columns;
 	uint32_t columns_count;
 	struct quality_limit *low, *high; /* of range: one a column */

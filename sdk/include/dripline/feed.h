@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Feeds as tables of facts. A feed plugin lists what a source database promises: tables, columns
- *with type, key, class and kind of personal data, and how each is cleansed. The library makes the
+ * with type, key, class and kind of personal data, and how each is cleansed. The library makes the
  * contract, its check and the cleansing from that; see plugins/feed/salesorder.
  *
  *	static const struct drip_feed_column shop[] = {
@@ -52,11 +52,20 @@ struct drip_feed_table {
 	const char *match; /* "database.table" with * and ?: all shards */
 	const struct drip_feed_column *columns;
 	uint32_t columns_count;
+	const struct drip_contract_rule *rules;
+	uint32_t rules_count;
 };
 
 #define DRIP_FEED_TABLE(match_, columns_)                                                          \
 	{                                                                                          \
 		.match = (match_), .columns = (columns_), .columns_count = DRIP_COUNT(columns_)    \
+	}
+
+/* The same with quality rules: an array of struct drip_contract_rule. */
+#define DRIP_FEED_TABLE_RULES(match_, columns_, rules_)                                            \
+	{                                                                                          \
+		.match = (match_), .columns = (columns_), .columns_count = DRIP_COUNT(columns_),   \
+		.rules = (rules_), .rules_count = DRIP_COUNT(rules_)                               \
 	}
 
 #define DRIP_FEED_TABLES_MAX  64

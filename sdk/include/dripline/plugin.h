@@ -241,6 +241,19 @@ struct drip_sink_ops {
 	int (*idle)(void *self, struct drip_error *err);
 };
 
+/*
+ * A quality rule on a table of a feed, in the words of the options of the transform `quality`,
+ * which checks it behind the feed. NULL: not given; lists are separated by commas.
+ */
+struct drip_contract_rule {
+	const char *rule;    /* not_null, unique, range, set, pattern, freshness or row_count */
+	const char *columns; /* as the feed puts them out */
+	const char *min, *max, *values, *pattern, *max_age;
+	int64_t window;     /* of unique: rows that it looks back over; 0: a million */
+	const char *action; /* what a violation does: warn (the default), dead-letter or stop */
+	const char *name;   /* NULL: the rule and its columns */
+};
+
 /* A feed's contract on one table of a source. */
 struct drip_contract_table {
 	uint32_t struct_size;
@@ -255,6 +268,10 @@ struct drip_contract_table {
 	 */
 	const struct drip_schema *source;
 	const uint32_t *from;
+	/* Quality rules, walked with rule_size, sizeof(struct drip_contract_rule). Since ABI 1.1.
+	 */
+	const struct drip_contract_rule *rules;
+	uint32_t rules_count, rule_size;
 };
 
 struct drip_contract {
@@ -265,6 +282,14 @@ struct drip_contract {
 	void (*release)(const struct drip_contract *contract);
 	void *private_data;
 };
+
+static inline const struct drip_contract_table *
+drip_contract_table_at(const struct drip_contract *contract, size_t index)
+{
+	return (const struct drip_contract_table *)(const void *)((const char *)contract->tables +
+								  index * contract->tables
+										  ->struct_size);
+}
 
 struct drip_feed_ops {
 	DRIP_COMMON_OPS;
