@@ -268,6 +268,10 @@ static void write_configuration(struct docs *d)
 		       "sinks, `input` for transforms and sinks, `clearance` for sinks; "
 		       "connections and services have `plugin` alone.",
 		       graph_stage_table(DRIP_KIND_SINK), &out);
+	table_markdown("Feeds",
+		       "Of these, `on_contract_break` and `quality` are for feeds alone; the "
+		       "others are those of stages.",
+		       graph_stage_table(DRIP_KIND_FEED), &out);
 	table_markdown("Models", "Under `models`, by name, beside the options of the plugin.",
 		       graph_stage_table(DRIP_KIND_MODEL), &out);
 	put_reference(d, "configuration.md", &out);

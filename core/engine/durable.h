@@ -105,6 +105,9 @@ struct drip_durable {
 	 * replay does not double it. */
 	int (*dead_letter_put)(void *self, const struct drip_dead_letter *letters, size_t count,
 			       struct drip_error *err);
+	/* Whether there are letters of the table; NULL where nothing keeps them. */
+	int (*letters_left)(void *self, const char *pipeline, const char *stage, const char *table,
+			    bool *ret, struct drip_error *err);
 	/* Models; NULL where nothing keeps them. add: durable when it returns. */
 	int (*model_add)(void *self, const struct drip_model_record *record,
 			 struct drip_model_added *ret, struct drip_error *err);

@@ -108,6 +108,9 @@ struct drip_negotiation {
 	struct drip_negotiated result;
 	struct drip_instance *cleanser; /* feed that cleanses; NULL: it only chooses columns */
 	int32_t *feed_columns;          /* feed: input column of each output column, -1: null */
+	struct drip_error *broken;      /* feed: the table breaks its contract; NULL: it does not */
+	struct drip_schema *marked; /* feed: `input` with the classes of the contract, or NULL */
+	bool exact;                 /* feed: the contract names this table, not a pattern */
 };
 
 struct drip_negotiations {
@@ -133,6 +136,8 @@ struct drip_letters {
 	uint64_t group; /* the last group of which rows were rejected again, and how many */
 	uint64_t rejected;
 };
+
+struct drip_quarantined;
 
 struct drip_instance {
 	struct drip_ctx ctx; /* first: what components hand back */
@@ -164,7 +169,8 @@ struct drip_instance {
 	uint64_t checked;         /* batches validated */
 	struct state_set pending; /* put since the last epoch; run->lock */
 	struct drip_letters letters;
-	uint64_t skipped; /* rows, by on_error: skip */
+	struct drip_quarantined *quarantine; /* feed: tables that break their contract, or did */
+	uint64_t skipped;                    /* rows, by on_error: skip */
 };
 
 static inline struct drip_instance *drip_instance_of(struct drip_ctx *ctx)
@@ -323,8 +329,23 @@ void drip_counts_filtered(struct drip_instance *i, int64_t rows);
 /* Dead letters. */
 int drip_letters_reject(struct drip_instance *i, const struct drip_batch *batch, int64_t row,
 			const struct drip_error *reason, struct drip_error *err) DRIP_MUST_CHECK;
+/* Makes the row a dead letter, whatever the policy. */
+int drip_letters_keep(struct drip_instance *i, const struct drip_batch *batch, int64_t row,
+		      const struct drip_error *reason, struct drip_error *err) DRIP_MUST_CHECK;
 int drip_letters_store(struct drip_instance *i, struct drip_error *err) DRIP_MUST_CHECK;
 void drip_letters_finish(struct drip_instance *i);
+
+/* Tables that break a feed's contract, and the policy for them. */
+
+/* What follows from a negotiation that came to `rc`. */
+int drip_quarantine_negotiated(struct drip_instance *feed, struct drip_negotiation *n, int rc,
+			       struct drip_error *err) DRIP_MUST_CHECK;
+/* *ret_taken: the batch is in quarantine and goes no further, but for *ret (gives; NULL: nothing),
+ * of another schema, which goes on in its place. */
+int drip_quarantine_take(struct drip_instance *feed, const struct drip_negotiation *n,
+			 const struct drip_batch *batch, bool *ret_taken, struct drip_batch **ret,
+			 struct drip_error *err) DRIP_MUST_CHECK;
+void drip_quarantine_finish(struct drip_instance *feed);
 
 /* Puts the next group of dead letters back, if one is asked for and all before is durable. 1:
  * another turn is to be taken before the source is polled. Source's thread, between batches. */

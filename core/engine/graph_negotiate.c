@@ -385,6 +385,14 @@ static bool is_reported(const struct typing *t, const struct drip_stage *stage,
 	       is_among(f, private->checked, private->checked_end, place, code);
 }
 
+/* Its rows will be kept, and all else flows. */
+static bool goes_to_quarantine(const struct drip_stage *stage, const struct drip_error *err)
+{
+	return stage->kind == DRIP_KIND_FEED &&
+	       stage->on_contract_break == DRIP_ON_BREAK_QUARANTINE &&
+	       strncmp(err->code, "contract.", 9) == 0;
+}
+
 static void report_refusal(struct typing *t, const struct drip_node *node,
 			   const struct drip_stage *stage, uint32_t from,
 			   const struct drip_error *err)
@@ -404,7 +412,10 @@ static void report_refusal(struct typing *t, const struct drip_node *node,
 				  "%s \"%s\" refuses a table without a reason",
 				  drip_kind_name(stage->kind), stage->id);
 	} else if (!is_repeated(t, from, err->code, err->option, &place)) {
-		graph_report(t->g, DRIP_SEVERITY_ERROR, node, err);
+		graph_report(t->g,
+			     goes_to_quarantine(stage, err) ? DRIP_SEVERITY_WARNING
+							    : DRIP_SEVERITY_ERROR,
+			     node, err);
 	}
 }
 
@@ -444,7 +455,8 @@ static int negotiate_edge(struct typing *t, uint32_t index, uint32_t from, bool 
 	q.err.more = on_more;
 	rc = drip_stage_negotiate(stage, &ctx.base, input, &n, &q.err);
 	if (rc < 0) {
-		*good = false;
+		*good = goes_to_quarantine(stage, &q.err);
+		t->partial |= *good;
 		report_refusal(t, node, stage, from, &q.err);
 		return rc == -ENOMEM ? rc : 0;
 	}

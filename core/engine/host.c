@@ -358,6 +358,7 @@ void drip_instance_finish(struct drip_instance *i)
 	}
 	drip_negotiations_finish(&i->negotiations);
 	drip_letters_finish(i);
+	drip_quarantine_finish(i);
 	drip_state_finish(&i->pending);
 	drip_doc_unref(i->doc);
 	free(i->children);

@@ -119,8 +119,8 @@ static int letter_make(struct drip_instance *i, const struct drip_batch *batch, 
 	return 0;
 }
 
-static int dead_letter(struct drip_instance *i, const struct drip_batch *batch, int64_t row,
-		       const struct drip_error *reason, struct drip_error *err)
+int drip_letters_keep(struct drip_instance *i, const struct drip_batch *batch, int64_t row,
+		      const struct drip_error *reason, struct drip_error *err)
 {
 	int rc;
 
@@ -154,7 +154,7 @@ int drip_letters_reject(struct drip_instance *i, const struct drip_batch *batch,
 	}
 	switch (i->stage->on_error) {
 	case DRIP_ON_ERROR_DEAD_LETTER:
-		return dead_letter(i, batch, row, reason, err);
+		return drip_letters_keep(i, batch, row, reason, err);
 	case DRIP_ON_ERROR_SKIP:
 		drip_counts_filtered(i, 1);
 		i->skipped++;

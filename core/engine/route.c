@@ -55,7 +55,9 @@ static void negotiation_destroy(struct drip_negotiation *n)
 	if (n != NULL) {
 		drip_negotiated_finish(&n->result);
 		drip_schema_unref(n->input);
+		drip_schema_unref(n->marked);
 		free(n->feed_columns);
+		free(n->broken);
 		free(n);
 	}
 }
@@ -125,6 +127,9 @@ static int negotiate(struct drip_instance *i, const struct drip_schema *schema,
 	if (rc < 0 && err != NULL && err->place[0] == '\0') {
 		drip_error_place(err, "%s.%s at stage %s", schema->database, schema->table,
 				 i->ctx.stage);
+	}
+	if (i->stage->kind == DRIP_KIND_FEED) {
+		rc = drip_quarantine_negotiated(i, n, rc, err);
 	}
 	if (rc == 0 && i->stage->kind == DRIP_KIND_FEED && n->result.output != NULL) {
 		const struct drip_feed_ops *ops = drip_instance_ops(i);
@@ -217,11 +222,34 @@ static int forward(struct drip_instance *from, const struct drip_batch *batch,
 }
 
 static int deliver_to_feed(struct drip_instance *feed, const struct drip_negotiation *n,
+			   const struct drip_batch *batch, struct drip_error *err);
+
+/* Rows that were put back, made to fit the schema that the source has by now. */
+static int deliver_fitted(struct drip_instance *feed, struct drip_batch *batch,
+			  struct drip_error *err)
+{
+	const struct drip_negotiation *n;
+	bool is_new;
+	int rc = drip_negotiation_get(feed, batch->schema, &n, &is_new, err);
+
+	if (rc == 0) {
+		feed->current = n;
+		rc = deliver_to_feed(feed, n, batch, err);
+	}
+	drip_batch_unref(batch);
+	return rc;
+}
+
+static int deliver_to_feed(struct drip_instance *feed, const struct drip_negotiation *n,
 			   const struct drip_batch *batch, struct drip_error *err)
 {
 	struct drip_batch *out = NULL;
-	int rc;
+	bool taken;
+	int rc = drip_quarantine_take(feed, n, batch, &taken, &out, err);
 
+	if (rc < 0 || taken) {
+		return rc < 0 || out == NULL ? rc : deliver_fitted(feed, out, err);
+	}
 	if (n->result.output == NULL) {
 		add(&feed->counts.filtered, batch->rows);
 		return 0;

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "engine/commit.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -244,6 +245,11 @@ struct replay {
 	size_t ids_count, next;
 	uint64_t pending; /* the next group that may be pending */
 	int64_t replayed;
+	/* All of the pipeline's are chosen: those that came since, until none is left that waits.
+	 */
+	bool follow;
+	char *follow_stage; /* NULL: any */
+	int64_t last;       /* the latest letter that was chosen */
 
 	/* the group that is being made */
 	struct drip_builder builder;
@@ -272,6 +278,7 @@ static void release_replay(void *data)
 
 	forget_group(r);
 	free(r->pipeline);
+	free(r->follow_stage);
 	free(r->ids);
 	free(r);
 }
@@ -362,6 +369,29 @@ static int visit_chosen(const struct drip_store_letter *l, void *data)
 	return l->group != 0 || strcmp(l->letter.pipeline, r->pipeline) != 0 ? 0 : add_letter(r, l);
 }
 
+/* What was put back and refused again is left alone. */
+static int visit_later(const struct drip_store_letter *l, void *data)
+{
+	struct replay *r = data;
+
+	if (l->id > r->last && l->group == 0 && r->ids_count < IDS_MAX &&
+	    drip_commit_position_group(&l->letter.position) == 0) {
+		r->ids[r->ids_count++] = l->id;
+	}
+	return 0;
+}
+
+/* Chooses letters that came after the others: the source stands still meanwhile. */
+static int choose_later(struct replay *r)
+{
+	struct drip_store_letters which = {.pipeline = r->pipeline, .stage = r->follow_stage};
+
+	r->last = r->ids_count > 0 ? r->ids[r->ids_count - 1] : r->last;
+	r->next = r->ids_count = 0;
+	return r->follow ? drip_store_visit_letters(r->app->store, &which, visit_later, r, r->err)
+			 : 0;
+}
+
 /* Fills the group; none where no letter is left. */
 static int next_group(struct replay *r)
 {
@@ -371,6 +401,9 @@ static int next_group(struct replay *r)
 	if (rc >= 0 && r->count != 0) {
 		r->pending = r->number + 1;
 		return 0;
+	}
+	if (rc >= 0 && r->next == r->ids_count) {
+		rc = choose_later(r);
 	}
 	while (rc >= 0 && !r->full && r->next < r->ids_count) {
 		struct drip_store_letters one = {.ids = &r->ids[r->next], .ids_count = 1};
@@ -418,12 +451,14 @@ static int do_replay(struct drip_app *app, struct drip_app_job *job, struct drip
 }
 
 /* Replays the letters (takes the array), all of one pipeline. Returns when they are durable. */
-static int replay(struct drip_app *app, const char *pipeline, int64_t *ids, size_t count,
+static int replay(struct drip_call *call, const char *pipeline, int64_t *ids, size_t count,
 		  int64_t *replayed, struct drip_error *err)
 {
+	struct drip_app *app = call->app;
 	struct drip_app_job *job = drip_app_job_new();
 	struct replay *r = drip_calloc(1, sizeof(*r));
 	char *name = drip_strdup(pipeline);
+	struct drip_store_letters which;
 	int rc;
 
 	if (job == NULL || r == NULL || name == NULL) {
@@ -435,11 +470,20 @@ static int replay(struct drip_app *app, const char *pipeline, int64_t *ids, size
 	}
 	*r = (struct replay){.app = app, .job = job, .pipeline = name, .ids = ids, .pending = 1};
 	r->ids_count = count;
+	read_which(call, &which);
+	r->follow = drip_json_get(call->arguments, "ids") == NULL;
+	r->follow_stage = which.stage != NULL ? drip_strdup(which.stage) : NULL;
+	if (which.stage != NULL && r->follow_stage == NULL) {
+		r->follow = false;
+	}
 	job->data = r;
 	job->release = release_replay;
 	job->run = do_replay;
 	job->asynchronous = true;
-	rc = drip_app_call(app, job, REPLAY_TIMEOUT_MS * (1 + (int64_t)count / REPLAY_ROWS), err);
+	rc = drip_app_call(app, job,
+			   REPLAY_TIMEOUT_MS *
+				   (1 + (int64_t)(r->follow ? IDS_MAX : count) / REPLAY_ROWS),
+			   err);
 	*replayed += rc == 0 ? r->replayed : 0;
 	drip_app_job_unref(app, job);
 	return rc;
@@ -460,7 +504,7 @@ static int end_chosen(struct chosen *c)
 	int rc = 0;
 
 	if (c->count != 0) {
-		rc = replay(c->call->app, c->pipeline, drip_steal(c->ids), c->count, &c->replayed,
+		rc = replay(c->call, c->pipeline, drip_steal(c->ids), c->count, &c->replayed,
 			    c->err);
 	}
 	free(c->ids);

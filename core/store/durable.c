@@ -392,6 +392,14 @@ static int replayed_get(void *self, const char *pipeline, uint64_t *ret, struct 
 	return drip_store_end(store, rc, err);
 }
 
+static int letters_left(void *self, const char *pipeline, const char *stage, const char *table,
+			bool *ret, struct drip_error *err)
+{
+	struct drip_store *store = self;
+
+	return drip_store_has_letters(store, pipeline, stage, table, ret, err);
+}
+
 static int letters_group(void *self, const char *pipeline, uint64_t group, const int64_t *ids,
 			 size_t count, struct drip_error *err)
 {
@@ -434,6 +442,7 @@ void drip_store_fill_durable(struct drip_store *store)
 		.lineage_put = lineage_put,
 		.dead_letter_put = dead_letter_put,
 		.replayed_get = replayed_get,
+		.letters_left = letters_left,
 		.letters_group = letters_group,
 		.letters_settle = letters_settle,
 		.model_add = drip_store_add_model,

@@ -182,6 +182,26 @@ int drip_store_count_letters(struct drip_store *store,
 	return rc;
 }
 
+int drip_store_has_letters(struct drip_store *store, const char *pipeline, const char *stage,
+			   const char *table, bool *ret, struct drip_error *err)
+{
+	drip_autostmt stmt = NULL;
+	int rc = drip_store_lock_reader(store, err);
+
+	if (rc < 0) {
+		return rc;
+	}
+	rc = drip_store_prepare(store->reader.handle, &stmt, err,
+				"SELECT 1 FROM dead_letter WHERE pipeline = ? AND stage = ?"
+				" AND table_name = ? LIMIT 1",
+				"ttt", pipeline, stage, table);
+	rc = rc == 0 ? drip_store_step(stmt, err) : rc;
+	*ret = rc == 1;
+	drip_store_finalize(&stmt);
+	pthread_mutex_unlock(&store->reader.lock);
+	return rc == 1 ? 0 : rc;
+}
+
 /* ---- replay: see engine/durable.h ---- */
 
 int drip_store_group_letters(sqlite3 *db, const char *pipeline, uint64_t group, const int64_t *ids,

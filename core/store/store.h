@@ -128,6 +128,9 @@ struct drip_store_letters {
 int drip_store_visit_letters(struct drip_store *store, const struct drip_store_letters *which,
 			     int (*visit)(const struct drip_store_letter *l, void *data),
 			     void *data, struct drip_error *err) DRIP_MUST_CHECK;
+/* Whether there is one of a table, "database.table". */
+int drip_store_has_letters(struct drip_store *store, const char *pipeline, const char *stage,
+			   const char *table, bool *ret, struct drip_error *err) DRIP_MUST_CHECK;
 int drip_store_drop_letters(struct drip_store *store, const struct drip_store_letters *which,
 			    int64_t *ret_dropped, struct drip_error *err) DRIP_MUST_CHECK;
 /* Dead letters by pipeline and stage. */
