@@ -28,6 +28,32 @@ struct drip_client {
 
 DRIP_DEFINE_AUTOPTR(drip_client, drip_client_close);
 
+int drip_client_try(const char *state_dir, const char *method, const char *arguments,
+		    struct drip_json_tree **ret_tree, const struct drip_json_node **ret_result,
+		    struct drip_error *err)
+{
+	struct drip_client *client = NULL;
+	int rc = drip_client_open(state_dir, &client, err);
+
+	if (rc < 0) {
+		return strcmp(err->code, "control.no_daemon") == 0 ? 1 : rc;
+	}
+	rc = drip_client_call(client, method, arguments, ret_tree, ret_result, err);
+	drip_client_close(client);
+	return rc;
+}
+
+int drip_client_read_own(const struct drip_str *answer, struct drip_json_tree **ret_tree,
+			 const struct drip_json_node **ret_result, struct drip_error *err)
+{
+	int rc = drip_json_parse(drip_str_text(answer), answer->length, ret_tree, err);
+
+	if (rc == 0) {
+		*ret_result = drip_json_root(*ret_tree);
+	}
+	return rc;
+}
+
 const char *drip_client_state_dir(const char *option)
 {
 	const char *given = drip_state_dir_given(option);

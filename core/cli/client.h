@@ -32,6 +32,15 @@ int drip_client_call(struct drip_client *client, const char *method, const char 
 		     struct drip_json_tree **ret_tree, const struct drip_json_node **ret_result,
 		     struct drip_error *err) DRIP_MUST_CHECK;
 
+/* Connects and calls. 1: no daemon runs, and nothing was done. */
+int drip_client_try(const char *state_dir, const char *method, const char *arguments,
+		    struct drip_json_tree **ret_tree, const struct drip_json_node **ret_result,
+		    struct drip_error *err) DRIP_MUST_CHECK;
+/* (gives) the tree of an answer that was made here, as the daemon would have sent it. */
+int drip_client_read_own(const struct drip_str *answer, struct drip_json_tree **ret_tree,
+			 const struct drip_json_node **ret_result,
+			 struct drip_error *err) DRIP_MUST_CHECK;
+
 /* (borrowed) --state, DRIPLINE_STATE, or "./.dripline". */
 const char *drip_client_state_dir(const char *option);
 /* Connects and calls, printing the error; returns the exit status. */

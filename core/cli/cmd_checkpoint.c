@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 DRIP_DEFINE_AUTOPTR(drip_json_tree, drip_json_tree_destroy);
-DRIP_DEFINE_AUTOPTR(drip_client, drip_client_close);
 DRIP_DEFINE_AUTOPTR(drip_store, drip_store_close);
 
 struct request {
@@ -38,15 +37,11 @@ static void arguments_of(const struct request *r, struct drip_str *s)
 static int ask_daemon(struct request *r, const char *method, struct drip_json_tree **ret_tree,
 		      const struct drip_json_node **ret)
 {
-	drip_autoptr(drip_client) client = NULL;
 	drip_autostr arguments = DRIP_STR_INIT;
-	int rc = drip_client_open(r->state_dir, &client, &r->err);
 
-	if (rc < 0) {
-		return strcmp(r->err.code, "control.no_daemon") == 0 ? 1 : rc;
-	}
 	arguments_of(r, &arguments);
-	return drip_client_call(client, method, drip_str_text(&arguments), ret_tree, ret, &r->err);
+	return drip_client_try(r->state_dir, method, drip_str_text(&arguments), ret_tree, ret,
+			       &r->err);
 }
 
 static int show_offline(struct request *r, struct drip_json_tree **ret_tree,
@@ -59,11 +54,7 @@ static int show_offline(struct request *r, struct drip_json_tree **ret_tree,
 
 	drip_json_init(&j, &s);
 	rc = rc == 0 ? drip_checkpoints_render(store, r->pipeline, &j, &r->err) : rc;
-	rc = rc == 0 ? drip_json_parse(drip_str_text(&s), s.length, ret_tree, &r->err) : rc;
-	if (rc == 0) {
-		*ret = drip_json_root(*ret_tree);
-	}
-	return rc;
+	return rc == 0 ? drip_client_read_own(&s, ret_tree, ret, &r->err) : rc;
 }
 
 static void print_text(const struct drip_json_node *list)

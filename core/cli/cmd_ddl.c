@@ -12,6 +12,20 @@
 #include <stdio.h>
 #include <string.h>
 
+static int name_type(const char *const *names, size_t count, const struct drip_column *column,
+		     char *buf, size_t size)
+{
+	if (column->type == DRIP_TYPE_DECIMAL) {
+		snprintf(buf, size, "DECIMAL(%d,%d)", column->precision, column->scale);
+		return 0;
+	}
+	if ((size_t)column->type >= count || names[column->type] == NULL) {
+		return -ENOTSUP;
+	}
+	snprintf(buf, size, "%s", names[column->type]);
+	return 0;
+}
+
 static int duckdb_type(const struct drip_column *column, char *buf, size_t size)
 {
 	static const char *const names[] = {
@@ -37,15 +51,7 @@ static int duckdb_type(const struct drip_column *column, char *buf, size_t size)
 		[DRIP_TYPE_UUID] = "UUID",
 	};
 
-	if (column->type == DRIP_TYPE_DECIMAL) {
-		snprintf(buf, size, "DECIMAL(%d,%d)", column->precision, column->scale);
-		return 0;
-	}
-	if ((size_t)column->type >= DRIP_COUNT(names) || names[column->type] == NULL) {
-		return -ENOTSUP;
-	}
-	snprintf(buf, size, "%s", names[column->type]);
-	return 0;
+	return name_type(names, DRIP_COUNT(names), column, buf, size);
 }
 
 /* No unsigned numbers; a VARCHAR without a length would have 256 bytes. */
@@ -73,15 +79,7 @@ static int redshift_type(const struct drip_column *column, char *buf, size_t siz
 		[DRIP_TYPE_UUID] = "VARCHAR(36)",
 	};
 
-	if (column->type == DRIP_TYPE_DECIMAL) {
-		snprintf(buf, size, "DECIMAL(%d,%d)", column->precision, column->scale);
-		return 0;
-	}
-	if ((size_t)column->type >= DRIP_COUNT(names) || names[column->type] == NULL) {
-		return -ENOTSUP;
-	}
-	snprintf(buf, size, "%s", names[column->type]);
-	return 0;
+	return name_type(names, DRIP_COUNT(names), column, buf, size);
 }
 
 static const struct drip_sql_dialect dialects[] = {
@@ -200,25 +198,18 @@ static int print_ddl(const struct drip_document *document, const char *name)
 int drip_cmd_ddl(int argc, char **argv)
 {
 	static const char *const names[] = {"duckdb", "redshift", NULL};
-	struct drip_arg_list dirs = {.count = 0};
 	struct drip_cli_load load = {.connect = false};
 	const char *dialect = "duckdb";
 	const struct drip_arg args[] = {
 		{.name = "dialect", .text = &dialect, .choices = names},
-		{.name = "plugin-dir", .list = &dirs},
+		{.name = "plugin-dir", .list = &load.plugin_dirs},
 		{.name = NULL},
 	};
-	const char *paths[DRIP_ARG_LIST_MAX];
-	size_t count = 0;
-	int status = drip_args_parse(argc, argv, args, paths, 1, DRIP_ARG_LIST_MAX, &count);
+	int status = drip_cli_load_args(&load, argc, argv, args, 0);
 
 	if (status != DRIP_EXIT_OK) {
 		return status;
 	}
-	load.plugin_dirs = dirs.items;
-	load.plugin_dirs_count = dirs.count;
-	load.paths = paths;
-	load.paths_count = count;
 	status = drip_cli_load(&load);
 	if (load.registry != NULL) {
 		drip_findings_print_text(&load.findings, stderr);

@@ -17,7 +17,6 @@
 #define OPERANDS_MAX 257
 
 DRIP_DEFINE_AUTOPTR(drip_json_tree, drip_json_tree_destroy);
-DRIP_DEFINE_AUTOPTR(drip_client, drip_client_close);
 DRIP_DEFINE_AUTOPTR(drip_store, drip_store_close);
 
 struct request {
@@ -59,15 +58,11 @@ static void arguments_of(const struct request *r, struct drip_str *s)
 static int ask_daemon(struct request *r, const char *method, struct drip_json_tree **ret_tree,
 		      const struct drip_json_node **ret)
 {
-	drip_autoptr(drip_client) client = NULL;
 	drip_autostr arguments = DRIP_STR_INIT;
-	int rc = drip_client_open(drip_client_state_dir(r->state), &client, &r->err);
 
-	if (rc < 0) {
-		return strcmp(r->err.code, "control.no_daemon") == 0 ? 1 : rc;
-	}
 	arguments_of(r, &arguments);
-	return drip_client_call(client, method, drip_str_text(&arguments), ret_tree, ret, &r->err);
+	return drip_client_try(drip_client_state_dir(r->state), method, drip_str_text(&arguments),
+			       ret_tree, ret, &r->err);
 }
 
 static struct drip_store_letters which_of(const struct request *r)
@@ -90,11 +85,7 @@ static int read_offline(struct request *r, bool with_rows, struct drip_json_tree
 
 	drip_json_init(&j, &s);
 	rc = rc == 0 ? drip_letters_render(store, &which, with_rows, r->reveal, &j, &r->err) : rc;
-	rc = rc == 0 ? drip_json_parse(drip_str_text(&s), s.length, ret_tree, &r->err) : rc;
-	if (rc == 0) {
-		*ret = drip_json_root(*ret_tree);
-	}
-	return rc;
+	return rc == 0 ? drip_client_read_own(&s, ret_tree, ret, &r->err) : rc;
 }
 
 static void print_list(const struct drip_json_node *list)

@@ -13,29 +13,24 @@
 #include <string.h>
 
 DRIP_DEFINE_AUTOPTR(drip_json_tree, drip_json_tree_destroy);
-DRIP_DEFINE_AUTOPTR(drip_client, drip_client_close);
 DRIP_DEFINE_AUTOPTR(drip_store, drip_store_close);
 
 /* Through the daemon, which knows the namespace of jobs. 1: none runs. */
 static int ask_daemon(const char *state_dir, const char *table, const char *format,
 		      struct drip_str *out, struct drip_error *err)
 {
-	drip_autoptr(drip_client) client = NULL;
 	drip_autoptr(drip_json_tree) tree = NULL;
 	drip_autostr arguments = DRIP_STR_INIT;
 	const struct drip_json_node *result = NULL;
 	struct drip_json j;
-	int rc = drip_client_open(state_dir, &client, err);
+	int rc;
 
-	if (rc < 0) {
-		return strcmp(err->code, "control.no_daemon") == 0 ? 1 : rc;
-	}
 	drip_json_init(&j, &arguments);
 	drip_json_begin_object(&j);
 	drip_json_put_string(&j, "table", table);
 	drip_json_put_string(&j, "format", format);
 	drip_json_end_object(&j);
-	rc = drip_client_call(client, "lineage", drip_str_text(&arguments), &tree, &result, err);
+	rc = drip_client_try(state_dir, "lineage", drip_str_text(&arguments), &tree, &result, err);
 	if (rc == 0 && result != NULL && result->type == DRIP_JSON_STRING) {
 		drip_str_append_n(out, result->text, result->text_size);
 	}

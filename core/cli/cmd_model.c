@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 DRIP_DEFINE_AUTOPTR(drip_json_tree, drip_json_tree_destroy);
-DRIP_DEFINE_AUTOPTR(drip_client, drip_client_close);
 DRIP_DEFINE_AUTOPTR(drip_store, drip_store_close);
 
 struct request {
@@ -185,14 +184,9 @@ static const char *method_of(enum drip_model_change_kind kind)
 static int ask_daemon(struct request *r, enum drip_model_change_kind kind,
 		      struct drip_json_tree **ret_tree, const struct drip_json_node **ret)
 {
-	drip_autoptr(drip_client) client = NULL;
 	drip_autostr arguments = DRIP_STR_INIT;
 	struct drip_json j;
-	int rc = drip_client_open(r->state_dir, &client, &r->err);
 
-	if (rc < 0) {
-		return strcmp(r->err.code, "control.no_daemon") == 0 ? 1 : rc;
-	}
 	drip_json_init(&j, &arguments);
 	drip_json_begin_object(&j);
 	drip_json_put_string(&j, "name", r->name);
@@ -201,8 +195,8 @@ static int ask_daemon(struct request *r, enum drip_model_change_kind kind,
 	drip_json_put_string(&j, "comment", r->comment != NULL ? r->comment : "");
 	drip_json_put_bool(&j, "force", r->force);
 	drip_json_end_object(&j);
-	return drip_client_call(client, method_of(kind), drip_str_text(&arguments), ret_tree, ret,
-				&r->err);
+	return drip_client_try(r->state_dir, method_of(kind), drip_str_text(&arguments), ret_tree,
+			       ret, &r->err);
 }
 
 static int change_offline(struct request *r, enum drip_model_change_kind kind,

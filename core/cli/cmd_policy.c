@@ -436,7 +436,6 @@ static int check_verb(const char *verb, const char *connection)
 int drip_cmd_policy(int argc, char **argv)
 {
 	static const char *const names[] = {"duckdb", "redshift", NULL};
-	struct drip_arg_list dirs = {.count = 0};
 	struct drip_cli_load load = {.connect = false};
 	struct output output = {.document = NULL, .database = "warehouse"};
 	const char *dialect = "duckdb", *role = NULL, *connection = NULL, *state = NULL;
@@ -446,24 +445,16 @@ int drip_cmd_policy(int argc, char **argv)
 		{.name = "dialect", .text = &dialect, .choices = names},
 		{.name = "database", .text = &output.database},
 		{.name = "role", .text = &role},
-		{.name = "plugin-dir", .list = &dirs},
+		{.name = "plugin-dir", .list = &load.plugin_dirs},
 		{.name = NULL},
 	};
-	const char *words[DRIP_ARG_LIST_MAX];
-	size_t count = 0;
-	int status = drip_args_parse(argc, argv, args, words, 2, DRIP_ARG_LIST_MAX, &count);
+	int status = drip_cli_load_args(&load, argc, argv, args, 1);
+	const char *verb = load.words[0];
 
+	status = status == DRIP_EXIT_OK ? check_verb(verb, connection) : status;
 	if (status != DRIP_EXIT_OK) {
 		return status;
 	}
-	status = check_verb(words[0], connection);
-	if (status != DRIP_EXIT_OK) {
-		return status;
-	}
-	load.plugin_dirs = dirs.items;
-	load.plugin_dirs_count = dirs.count;
-	load.paths = words + 1;
-	load.paths_count = count - 1;
 	status = drip_cli_load(&load);
 	if (load.registry != NULL) {
 		drip_findings_print_text(&load.findings, stderr);
@@ -471,12 +462,12 @@ int drip_cmd_policy(int argc, char **argv)
 	if (status == DRIP_EXIT_OK) {
 		status = check_role(&load.document->policy, role);
 	}
-	if (status == DRIP_EXIT_OK && is_printed(words[0])) {
+	if (status == DRIP_EXIT_OK && is_printed(verb)) {
 		output.document = load.document;
 		output.dialect = drip_cli_dialect(dialect);
-		status = print_policy(&output, words[0], role);
+		status = print_policy(&output, verb, role);
 	} else if (status == DRIP_EXIT_OK) {
-		status = apply_policy(load.document, words[0], connection, role, state);
+		status = apply_policy(load.document, verb, connection, role, state);
 	}
 	drip_text_finish(&output.text);
 	drip_text_finish(&output.made);

@@ -13,27 +13,20 @@
 int drip_cmd_validate(int argc, char **argv)
 {
 	static const char *const formats[] = {"text", "json", NULL};
-	struct drip_arg_list dirs = {.count = 0};
 	struct drip_cli_load load = {.each = true};
 	const char *format = "text";
 	const struct drip_arg args[] = {
 		{.name = "connect", .flag = &load.connect},
 		{.name = "state", .text = &load.state_dir},
 		{.name = "format", .letter = 'f', .text = &format, .choices = formats},
-		{.name = "plugin-dir", .list = &dirs},
+		{.name = "plugin-dir", .list = &load.plugin_dirs},
 		{.name = NULL},
 	};
-	const char *paths[DRIP_ARG_LIST_MAX];
-	size_t count = 0;
-	int status = drip_args_parse(argc, argv, args, paths, 1, DRIP_ARG_LIST_MAX, &count);
+	int status = drip_cli_load_args(&load, argc, argv, args, 0);
 
 	if (status != DRIP_EXIT_OK) {
 		return status;
 	}
-	load.plugin_dirs = dirs.items;
-	load.plugin_dirs_count = dirs.count;
-	load.paths = paths;
-	load.paths_count = count;
 	status = drip_cli_load(&load);
 	if (load.registry != NULL && strcmp(format, "json") == 0) {
 		drip_findings_print_json(&load.findings, stdout);

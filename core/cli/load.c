@@ -50,8 +50,8 @@ static int load_each(struct drip_cli_load *load)
 {
 	int failed = 0;
 
-	for (size_t i = 0; i < load->paths_count; i++) {
-		int rc = load_paths(load, &load->paths[i], 1);
+	for (size_t i = load->paths_first; i < load->words_count; i++) {
+		int rc = load_paths(load, &load->words[i], 1);
 
 		failed = rc != 0 ? rc : failed;
 		drip_document_destroy(load->document);
@@ -61,13 +61,21 @@ static int load_each(struct drip_cli_load *load)
 	return failed;
 }
 
+int drip_cli_load_args(struct drip_cli_load *load, int argc, char **argv,
+		       const struct drip_arg *args, size_t words)
+{
+	load->paths_first = words;
+	return drip_args_parse(argc, argv, args, load->words, words + 1, DRIP_ARG_LIST_MAX,
+			       &load->words_count);
+}
+
 int drip_cli_load(struct drip_cli_load *load)
 {
 	char cache[PATH_MAX];
 	struct drip_registry_options plugins = {
 		.cache_path = drip_registry_cache_path(cache, sizeof(cache)),
-		.dirs = load->plugin_dirs,
-		.dirs_count = load->plugin_dirs_count,
+		.dirs = load->plugin_dirs.items,
+		.dirs_count = load->plugin_dirs.count,
 		.cache_read_only = true};
 	struct drip_error err = DRIP_ERROR_INIT;
 	int rc;
@@ -78,7 +86,9 @@ int drip_cli_load(struct drip_cli_load *load)
 		fprintf(stderr, "dripline: %s [%s]\n", err.message, err.code);
 		return DRIP_EXIT_ENVIRONMENT;
 	}
-	rc = load->each ? load_each(load) : load_paths(load, load->paths, load->paths_count);
+	rc = load->each ? load_each(load)
+			: load_paths(load, load->words + load->paths_first,
+				     load->words_count - load->paths_first);
 	if (rc == 0) {
 		return DRIP_EXIT_OK;
 	}

@@ -3,16 +3,16 @@
 #ifndef DRIPLINE_CLI_LOAD_H
 #define DRIPLINE_CLI_LOAD_H
 
+#include "cli/args.h"
 #include "engine/graph.h"
 
 struct drip_cli_load {
 	/* in */
 	bool connect;
 	const char *state_dir; /* NULL: settings.state */
-	const char *const *plugin_dirs;
-	size_t plugin_dirs_count;
-	const char *const *paths;
-	size_t paths_count;
+	struct drip_arg_list plugin_dirs;
+	const char *words[DRIP_ARG_LIST_MAX]; /* operands */
+	size_t words_count, paths_first;      /* the paths are the last of them */
 	bool each; /* every path is a document of its own; `document` stays NULL */
 	/* out */
 	struct drip_registry *registry;
@@ -21,6 +21,9 @@ struct drip_cli_load {
 	size_t files;
 };
 
+/* Reads the command's arguments: `words` operands, then paths, at least one. As drip_args_parse. */
+int drip_cli_load_args(struct drip_cli_load *load, int argc, char **argv,
+		       const struct drip_arg *args, size_t words);
 /* Returns the exit status: DRIP_EXIT_OK, DRIP_EXIT_INVALID, or DRIP_EXIT_ENVIRONMENT where a
  * problem is one of the environment. Prints only where there is no registry to load with. Finish
  * in every case. */
