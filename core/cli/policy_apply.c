@@ -105,7 +105,11 @@ static int add_text(struct work *w, char ***list, size_t *count, const char *tex
 		*list = grown;
 	}
 	(*list)[*count] = strdup(text);
-	return (*list)[*count] != NULL ? (int)(0 * ++*count) : drip_error_nomem(w->err, 0);
+	if ((*list)[*count] == NULL) {
+		return drip_error_nomem(w->err, strlen(text));
+	}
+	++*count;
+	return 0;
 }
 
 static int take_column(struct work *w, char (*fields)[NAME_SIZE])
