@@ -132,3 +132,38 @@ head -1 "$dir/ring" | cmp - "$dir/before" || fail "the old key is gone"
 ! grep -qF "$(cut -d' ' -f2 "$dir/before")" "$dir/out" || fail "a key was printed"
 echo "x" >"$dir/bad"
 ! "$dripline" keyring rotate "$dir/bad" 2>/dev/null || fail "a file that is no ring was rotated"
+
+# Values are encrypted anew under a newer key, and what lacks its key says which: no key and no value is in a log or store.
+mkdir "$dir/seal"
+cd "$dir/seal"
+"$dripline" keyring new pii.ring >out
+echo '0123456789abcdef0123456789abcdef' >join.key
+chmod 600 join.key
+printf 'id,phone\n1,212-555-0100\n2,+1 (212) 555-0100\n' >people.csv
+pipeline() { # NAME INPUT COLUMNS TRANSFORMS CLEARANCE: from a file to NAME/people.jsonl
+	printf 'pipeline: %s\nsource: {plugin: file, path: %s, name: people, columns: {%s}}\ntransforms:\n%s\nsinks: [{plugin: file, path: "%s/{table}.jsonl", clearance: %s}]\n' \
+		"$1" "$2" "$3" "$4" "$1" "$5" >"$1.yaml"
+	"$dripline" run "$1.yaml" --state "$1.state" >>log 2>&1
+}
+crypt() { echo "  - {plugin: mask, keyring: $1, columns: [{name: sealed, method: $2, context: phone}]}"; }
+sealed="id: int64, hash: utf8, sealed: utf8"
+pipeline first people.csv "id: int64, phone: utf8" '  - {plugin: derive, columns: {hash: phone, sealed: phone}}
+  - {plugin: mask, key_file: join.key, columns: [{name: hash, normalise: phone}, {name: phone, method: "null"}]}
+'"$(crypt pii.ring encrypt)" confidential || fail "$(cat log)"
+[ "$(grep -o '"hash":"[^"]*"' first/people.jsonl | sort -u | wc -l)" = 1 ] || fail "one number, two hashes"
+[ "$(grep -c '"sealed":"v1\.1\.' first/people.jsonl)" = 2 ] || fail "$(cat first/people.jsonl)"
+"$dripline" keyring rotate pii.ring >>out
+pipeline anew first/people.jsonl "$sealed" "$(crypt pii.ring decrypt)
+$(crypt pii.ring encrypt)" confidential || fail "$(cat log)"
+[ "$(grep -c '"sealed":"v1\.2\.' anew/people.jsonl)" = 2 ] || fail "$(cat anew/people.jsonl)"
+sed 1d pii.ring >newer.ring
+chmod 600 newer.ring
+! pipeline lost first/people.jsonl "$sealed" "$(crypt newer.ring decrypt)" restricted || fail "decrypted without its key"
+grep -q 'the ring has no key 1 \[mask.cannot_decrypt\]' log || fail "$(cat log)"
+pipeline back anew/people.jsonl "$sealed" "$(crypt newer.ring decrypt)" restricted || fail "$(cat log)"
+grep -q '"sealed":"212-555-0100"' back/people.jsonl || fail "$(cat back/people.jsonl)"
+! pipeline leak anew/people.jsonl "$sealed" "$(crypt newer.ring decrypt)" confidential || fail "a sink took clear values"
+for secret in $(cut -d' ' -f2 pii.ring) "$(cat join.key)" 555-0100; do
+	! grep -rqF -- "$secret" log out ./*.state || fail "a secret in log or store"
+done
+cd "$root"

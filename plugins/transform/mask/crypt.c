@@ -7,7 +7,8 @@
  *
  * and authenticates its key's number and its context, so that a value cannot be moved to a column
  * of another context. A ring is a file of lines "NUMBER BASE64URL", 32 bytes each; the highest
- * number encrypts, all decrypt. Keys stand in locked memory that is wiped. One thread.
+ * number encrypts, all decrypt. The key of hashes is the text of a file. Keys stand in locked
+ *memory that is wiped and in no core dump. One thread.
  */
 #include "mask.h"
 
@@ -23,7 +24,7 @@
 #define KEY_BYTES   crypto_aead_xchacha20poly1305_ietf_KEYBYTES
 #define NONCE_BYTES crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 #define TAG_BYTES   crypto_aead_xchacha20poly1305_ietf_ABYTES
-#define RING_BYTES  (64 * 1024)
+#define FILE_BYTES  (64 * 1024) /* at most */
 #define BASE64      sodium_base64_VARIANT_URLSAFE_NO_PADDING
 
 struct ring_key {
@@ -31,15 +32,41 @@ struct ring_key {
 	unsigned char bytes[KEY_BYTES];
 };
 
-/* In memory of sodium_malloc: locked, fenced, wiped when it is freed. */
+/* In memory of mask_locked. */
 struct mask_ring {
-	size_t count; /* keys by number */
-	struct ring_key keys[MASK_RING_MAX];
+	size_t count, room; /* keys by number */
+	struct ring_key keys[];
 };
+
+int mask_locked(size_t size, void **ret, struct drip_error *err)
+{
+	int rc;
+
+	if (sodium_init() < 0) {
+		return drip_error_set(err, -EIO, "mask.sodium", "could not set up libsodium");
+	}
+	*ret = sodium_malloc(size);
+	/* sodium_malloc does not tell whether it could lock. */
+	if (*ret != NULL && sodium_mlock(*ret, size) == 0) {
+		memset(*ret, 0, size);
+		return 0;
+	}
+	mask_unlock(*ret);
+	*ret = NULL;
+	rc = drip_error_set(err, -ENOMEM, "mask.sodium",
+			    "could not lock %zu bytes of memory for keys", size);
+	drip_error_hint(err, "Raise the limit of locked memory (LimitMEMLOCK=).");
+	return rc;
+}
+
+void mask_unlock(void *memory)
+{
+	sodium_free(memory);
+}
 
 void mask_ring_destroy(struct mask_ring *ring)
 {
-	sodium_free(ring);
+	mask_unlock(ring);
 }
 
 static int bad_ring(const char *path, int line, const char *what, struct drip_error *err)
@@ -62,7 +89,7 @@ static int read_line(struct mask_ring *ring, const char *path, int number, char 
 		return 0;
 	}
 	value = strtoul(line, &space, 10);
-	if (*space != ' ' || value == 0 || value > UINT32_MAX || ring->count == MASK_RING_MAX ||
+	if (*space != ' ' || value == 0 || value > UINT32_MAX || ring->count == ring->room ||
 	    (ring->count > 0 && value <= key[-1].number)) {
 		return bad_ring(path, number, "has no number that is higher than the last", err);
 	}
@@ -94,58 +121,114 @@ static int read_lines(struct mask_ring *ring, const char *path, char *text, stru
 	return rc;
 }
 
-/* The file into locked memory, terminated. */
-static int read_file(const char *path, char *text, struct drip_error *err)
+/* systemd gives a credential's file to the unit's user by an ACL, whose mask shows as rights of the
+ * group; nobody else reaches its folder. */
+static mode_t forbidden(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	ssize_t n = -1;
-	int rc = 0;
+	const char *folder = getenv("CREDENTIALS_DIRECTORY");
+	size_t size = folder != NULL ? strlen(folder) : 0;
 
-	if (fd >= 0 && fstat(fd, &st) == 0) {
-		n = st.st_size < RING_BYTES ? read(fd, text, RING_BYTES - 1) : -1;
-	}
-	if (n < 0) {
+	return size > 0 && strncmp(path, folder, size) == 0 && path[size] == '/' ? 0007 : 0077;
+}
+
+static int open_file(const char *path, int *ret_fd, size_t *ret_size, struct drip_error *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = 0;
+	struct stat st = {.st_size = 0};
+
+	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_BYTES) {
 		rc = drip_error_set(err, fd < 0 ? -errno : -EIO, "mask.no_keyring",
-				    "could not read the key ring %s: %s", path,
+				    "could not read the keys of %s: %s", path,
 				    fd < 0 ? strerror(errno) : "it is no small file");
-		drip_error_hint(err, "Make one with `dripline keyring new FILE`, readable by this "
-				     "user alone.");
-	} else if ((st.st_mode & 0077) != 0) {
+		drip_error_hint(err, "Make a ring with `dripline keyring new FILE`, a key with "
+				     "`openssl rand -hex 32`; readable by this user alone.");
+	} else if ((st.st_mode & forbidden(path)) != 0) {
 		rc = drip_error_set(err, -EACCES, "mask.open_keyring",
-				    "cannot use the key ring %s: others may read or write it",
-				    path);
+				    "cannot use the keys of %s: others may read or write it", path);
 		drip_error_hint(err, "chmod 600 %s", path);
-	} else {
-		text[n] = '\0';
 	}
-	if (fd >= 0) {
+	if (rc != 0 && fd >= 0) {
 		close(fd);
 	}
+	*ret_fd = fd;
+	*ret_size = (size_t)st.st_size;
 	return rc;
+}
+
+/* (gives) the file in locked memory, terminated. */
+static int read_file(const char *path, char **ret, struct drip_error *err)
+{
+	void *text = NULL;
+	size_t size, used = 0;
+	ssize_t n = 0;
+	int fd, rc = open_file(path, &fd, &size, err);
+
+	if (rc != 0) {
+		return rc;
+	}
+	rc = mask_locked(size + 1, &text, err);
+	while (rc == 0 && used < size && (n = read(fd, (char *)text + used, size - used)) > 0) {
+		used += (size_t)n;
+	}
+	if (n < 0) {
+		rc = drip_error_set(err, -errno, "mask.no_keyring",
+				    "could not read the keys of %s: %s", path, strerror(errno));
+		mask_unlock(text);
+	}
+	close(fd);
+	*ret = text;
+	return rc;
+}
+
+int mask_key_read(const char *path, struct mask_key *key, struct drip_error *err)
+{
+	char *text = NULL;
+	int rc = read_file(path, &text, err);
+
+	if (rc != 0) {
+		return rc;
+	}
+	text[strcspn(text, "\r\n")] = '\0';
+	if (strlen(text) < MASK_KEY_MIN) {
+		rc = drip_error_set(err, -EINVAL, "mask.weak_key",
+				    "the key of %s is shorter than %d bytes", path, MASK_KEY_MIN);
+		drip_error_hint(err, "Make a key with `openssl rand -hex 32`.");
+	} else {
+		mask_key_set(key, text);
+	}
+	mask_unlock(text);
+	return rc;
+}
+
+static size_t count_lines(const char *text)
+{
+	size_t lines = 1;
+
+	for (; *text != '\0'; text++) {
+		lines += *text == '\n';
+	}
+	return lines < MASK_RING_MAX ? lines : MASK_RING_MAX;
 }
 
 int mask_ring_open(const char *path, struct mask_ring **ret, struct drip_error *err)
 {
-	struct mask_ring *ring;
-	char *text;
-	int rc;
+	struct mask_ring *ring = NULL;
+	void *memory = NULL;
+	char *text = NULL;
+	size_t room;
+	int rc = read_file(path, &text, err);
 
-	if (sodium_init() < 0) {
-		return drip_error_set(err, -EIO, "mask.sodium", "could not set up libsodium");
+	if (rc != 0) {
+		return rc;
 	}
-	ring = sodium_malloc(sizeof(*ring));
-	text = sodium_malloc(RING_BYTES);
-	if (ring == NULL || text == NULL) {
-		rc = drip_error_set(err, -ENOMEM, "mask.sodium",
-				    "could not lock %d bytes of memory for keys", RING_BYTES);
-		drip_error_hint(err, "Raise the limit of locked memory (LimitMEMLOCK=).");
-	} else {
-		memset(ring, 0, sizeof(*ring));
-		rc = read_file(path, text, err);
-		rc = rc == 0 ? read_lines(ring, path, text, err) : rc;
+	room = count_lines(text);
+	rc = mask_locked(sizeof(*ring) + room * sizeof(ring->keys[0]), &memory, err);
+	if (rc == 0) {
+		ring = memory;
+		ring->room = room;
+		rc = read_lines(ring, path, text, err);
 	}
-	sodium_free(text);
+	mask_unlock(text);
 	if (rc != 0) {
 		mask_ring_destroy(ring);
 		return rc;

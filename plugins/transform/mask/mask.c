@@ -13,13 +13,13 @@
 struct mask_config {
 	struct drip_objects columns;
 	struct drip_secret key;
-	const char *keyring;
+	const char *key_file, *keyring;
 };
 
 struct mask {
 	struct drip_ctx *ctx;
 	const struct mask_config *config;
-	struct mask_key *keys;  /* one a rule */
+	struct mask_key *keys;  /* one a rule, in locked memory; NULL: nothing is hashed */
 	struct mask_ring *ring; /* NULL: nothing is encrypted or decrypted */
 	struct drip_plans plans;
 };
@@ -109,6 +109,10 @@ static const struct drip_option options[] = {
 	    .help = "Key of hashes, 16 bytes or more. Tables whose hashes should join share it. "
 		    "Whoever has it can find values by trying; whoever changes it breaks joins.",
 	    .example = "${file:/run/credentials/mask.key}"),
+	OPT(key_file,
+	    .help = "File whose first line is the key of hashes, in place of `key`; only its owner "
+		    "may read it. It is read into locked memory, and is in no configuration.",
+	    .flags = DRIP_OPTION_PATH, .example = "/run/credentials/dripline.service/join.key"),
 	OPT(keyring,
 	    .help = "File of the keys that encrypt and decrypt take, made and rotated by `dripline "
 		    "keyring`; only its owner may read it. It is read into locked memory.",
@@ -156,12 +160,15 @@ static int check_rule(const struct mask_config *config, size_t index, struct dri
 		bool own = rule->key.value != NULL;
 		const char *key = own ? rule->key.value : config->key.value;
 
+		if (key == NULL && config->key_file != NULL) {
+			return 0;
+		}
 		if (key == NULL || strlen(key) < MASK_KEY_MIN) {
 			refuse(err, index, own ? "key" : "method", "mask.weak_key",
 			       "column '%s' is hashed without a key of 16 bytes or more",
 			       rule->name);
-			drip_error_hint(err, "Make a key with `openssl rand -hex 32` and read it "
-					     "with ${file:...}.");
+			drip_error_hint(err, "Make a key with `openssl rand -hex 32` and name its "
+					     "file in key_file.");
 			return -EINVAL;
 		}
 	}
@@ -173,6 +180,13 @@ static int mask_check(struct drip_ctx *ctx, const void *config, bool connect,
 {
 	const struct mask_config *c = config;
 
+	if (c->key.value != NULL && c->key_file != NULL) {
+		struct drip_error two = DRIP_ERROR_INIT;
+
+		drip_error_set(&two, -EINVAL, "mask.two_keys", "both key and key_file are set");
+		drip_error_option(&two, "key_file");
+		report->add(report, DRIP_LOG_ERROR, &two);
+	}
 	for (size_t i = 0; i < c->columns.count; i++) {
 		struct drip_error finding = DRIP_ERROR_INIT;
 
@@ -317,24 +331,30 @@ static void mask_close(void *self)
 
 	drip_plans_finish(&m->plans);
 	mask_ring_destroy(m->ring);
-	if (m->keys != NULL) {
-		explicit_bzero(m->keys, m->config->columns.count * sizeof(*m->keys));
-	}
-	free(m->keys);
+	mask_unlock(m->keys);
 	free(m);
 }
 
 static int set_keys(struct mask *m, struct drip_error *err)
 {
 	const struct mask_config *c = m->config;
+	void *memory = NULL;
 	int rc = 0;
 
+	for (size_t i = 0; rc == 0 && memory == NULL && i < c->columns.count; i++) {
+		if (rule_at(c, i)->method.value == MASK_HASH) {
+			rc = mask_locked(c->columns.count * sizeof(*m->keys), &memory, err);
+		}
+	}
+	m->keys = memory;
 	for (size_t i = 0; rc == 0 && i < c->columns.count; i++) {
 		const struct mask_rule *rule = rule_at(c, i);
+		const char *key = rule->key.value != NULL ? rule->key.value : c->key.value;
 
-		if (rule->method.value == MASK_HASH) {
-			mask_key_set(&m->keys[i],
-				     rule->key.value != NULL ? rule->key.value : c->key.value);
+		if (rule->method.value == MASK_HASH && key != NULL) {
+			mask_key_set(&m->keys[i], key);
+		} else if (rule->method.value == MASK_HASH) {
+			rc = mask_key_read(c->key_file, &m->keys[i], err);
 		} else if (is_crypt(rule) && m->ring == NULL) {
 			rc = mask_ring_open(c->keyring, &m->ring, err);
 		}
@@ -363,11 +383,6 @@ static int mask_open(struct drip_ctx *ctx, const void *config, void **ret_self,
 	m->ctx = ctx;
 	m->config = c;
 	m->plans.destroy = destroy_plan;
-	m->keys = calloc(c->columns.count + 1, sizeof(*m->keys));
-	if (m->keys == NULL) {
-		mask_close(m);
-		return drip_error_nomem(err, (c->columns.count + 1) * sizeof(*m->keys));
-	}
 	rc = set_keys(m, err);
 	if (rc != 0) {
 		mask_close(m);
@@ -422,8 +437,9 @@ static int mask_rows(struct mask *m, const struct drip_batch *batch, const struc
 		if (rule < 0) {
 			rc = drip_column_share(batch, done, &columns[done], err);
 		} else {
-			rc = mask_column(rule_at(m->config, (size_t)rule), &m->keys[rule], m->ring,
-					 batch, done, &columns[done], err);
+			rc = mask_column(rule_at(m->config, (size_t)rule),
+					 m->keys != NULL ? &m->keys[rule] : NULL, m->ring, batch,
+					 done, &columns[done], err);
 		}
 		done += rc == 0;
 	}

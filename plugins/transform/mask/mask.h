@@ -53,7 +53,12 @@ int mask_column(const struct mask_rule *rule, struct mask_key *key, const struct
 		const struct drip_batch *batch, uint32_t index, struct ArrowArray *ret,
 		struct drip_error *err) DRIP_MUST_CHECK;
 
-/* crypt.c. mask.no_keyring, mask.open_keyring, mask.bad_keyring. */
+/* crypt.c. (gives) zeroed memory that is locked, in no core dump, and wiped by mask_unlock;
+ * -ENOMEM with mask.sodium. */
+int mask_locked(size_t size, void **ret, struct drip_error *err) DRIP_MUST_CHECK;
+void mask_unlock(void *memory); /* NULL is accepted */
+/* Files of keys: mask.no_keyring, mask.open_keyring, mask.bad_keyring, mask.weak_key. */
+int mask_key_read(const char *path, struct mask_key *key, struct drip_error *err) DRIP_MUST_CHECK;
 int mask_ring_open(const char *path, struct mask_ring **ret,
 		   struct drip_error *err) DRIP_MUST_CHECK;
 void mask_ring_destroy(struct mask_ring *ring); /* NULL is accepted */

@@ -7,6 +7,7 @@
 #include "mask.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -347,6 +348,7 @@ static int crypt_column(const struct mask_rule *rule, const struct mask_ring *ri
 	const char *context = rule->context != NULL ? rule->context : column;
 	struct drip_text out = {0};
 	struct drip_value v;
+	char key[16] = "";
 	int rc = 0;
 
 	for (int64_t row = 0; rc == 0 && row < batch->rows; row++) {
@@ -359,15 +361,21 @@ static int crypt_column(const struct mask_rule *rule, const struct mask_ring *ri
 			      : mask_decrypt(ring, context, v.data, v.size, &out);
 		if (rc == 0) {
 			drip_append_bytes(b, out.data, (int64_t)out.size);
+		} else if (rc == -ENOKEY) {
+			snprintf(key, sizeof(key), "%.*s", (int)(v.size < 13 ? v.size : 13),
+				 (const char *)v.data); /* "v1.NUMBER." */
+			key[3 + strspn(key + 3, "0123456789")] = '\0';
 		}
 	}
 	drip_text_finish(&out);
-	if (rc == -EBADMSG || rc == -ENOKEY) {
+	if (rc == -ENOKEY) {
 		drip_error_set(err, rc, "mask.cannot_decrypt",
-			       rc == -ENOKEY
-				       ? "cannot decrypt a value of '%s': the ring has not its key"
-				       : "cannot decrypt a value of '%s': it is not as it was "
-					 "encrypted for the context '%s'",
+			       "cannot decrypt a value of '%s': the ring has no key %s", column,
+			       key + 3);
+	} else if (rc == -EBADMSG) {
+		drip_error_set(err, rc, "mask.cannot_decrypt",
+			       "cannot decrypt a value of '%s': it is not as it was encrypted for "
+			       "the context '%s'",
 			       column, context);
 	} else if (rc != 0) {
 		drip_error_nomem(err, 0);

@@ -3,7 +3,9 @@
 #include <dripline/check.h>
 #include <dripline/test.h>
 #include <errno.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define KEY "0123456789abcdef"
@@ -303,6 +305,7 @@ TEST(encrypts_and_decrypts_through_a_rotation)
 	CHECK_EQ_STR(run_one(RING_1, "decrypt", "phone", second), "");
 	CHECK_EQ_STR(err.code, "mask.cannot_decrypt");
 	CHECK_EQ_INT(err.rc, -ENOKEY);
+	CHECK_CONTAINS(err.message, "the ring has no key 2");
 	CHECK_EQ_STR(run_one(RING_2, "decrypt", "email", first), "");
 	CHECK_EQ_INT(err.rc, -EBADMSG);
 	first[3] = '2'; /* another key's number is authenticated too */
@@ -354,6 +357,110 @@ TEST(refuses_bad_rings)
 	CHECK(strstr(drip_harness_findings(h), "mask.needs_keyring") != NULL ||
 	      strcmp(err.code, "mask.needs_keyring") == 0);
 	drip_harness_destroy(h);
+}
+
+/* Mappings of this process that are locked, and in no core dump: those of keys. */
+static int locked_mappings(void)
+{
+	FILE *maps = fopen("/proc/self/smaps", "re");
+	char line[512];
+	int count = 0;
+
+	REQUIRE(maps != NULL);
+	while (fgets(line, sizeof(line), maps) != NULL) {
+		count += strncmp(line, "VmFlags:", 8) == 0 && strstr(line, " lo ") != NULL &&
+			 strstr(line, " dd ") != NULL;
+	}
+	fclose(maps);
+	return count;
+}
+
+static int open_with_key_file(const char *path, const char *key)
+{
+	h = drip_harness_create(test_argv[1]);
+	err = (struct drip_error)DRIP_ERROR_INIT;
+	return drip_harness_open(h, DRIP_KIND_TRANSFORM, "mask",
+				 DRIP_OPTIONS("key_file", path, "columns[0].name", "v",
+					      "columns[0].normalise", "phone",
+					      key != NULL ? "key" : "columns[0].digits",
+					      key != NULL ? key : "64"),
+				 &stage, &err);
+}
+
+TEST(reads_the_key_of_hashes_from_a_file)
+{
+	/* printf +12125550100 | openssl dgst -sha256 -hmac 0123456789abcdef */
+	static const char want[] =
+		"|eb0009e3407c6cc7c471d4aa921ec9555128fb4524ea9005aaa5c22c8acb8d87";
+	struct drip_schema *s = drip_test_schema("t", "id int32 key, v utf8 null restricted");
+	const char *path = write_ring("0123456789abcdef\n", 0600);
+	int before = locked_mappings();
+
+	REQUIRE_OK(open_with_key_file(path, NULL), &err);
+	CHECK(locked_mappings() > before);
+	REQUIRE_OK(drip_harness_process(stage, drip_test_batch(s, "i|1|212 555 0100\n"), &err),
+		   &err);
+	CHECK_CONTAINS(drip_harness_output(h), want);
+	finish();
+	CHECK_EQ_INT(locked_mappings(), before);
+	CHECK(open_with_key_file(path, "0123456789abcdef") < 0);
+	CHECK(strstr(drip_harness_findings(h), "mask.two_keys") != NULL ||
+	      strcmp(err.code, "mask.two_keys") == 0);
+	drip_harness_destroy(h);
+	unlink(path);
+	path = write_ring("short\n", 0600);
+	CHECK(open_with_key_file(path, NULL) < 0);
+	CHECK_EQ_STR(err.code, "mask.weak_key");
+	drip_harness_destroy(h);
+	unlink(path);
+	drip_schema_unref(s);
+}
+
+/* As systemd makes one: its ACL shows as rights of the group. */
+TEST(takes_a_credential_of_systemd)
+{
+	const char *path = write_ring("0123456789abcdef\n", 0440);
+
+	CHECK(open_with_key_file(path, NULL) < 0);
+	CHECK_EQ_STR(err.code, "mask.open_keyring");
+	drip_harness_destroy(h);
+	setenv("CREDENTIALS_DIRECTORY", "/tmp", 1);
+	REQUIRE_OK(open_with_key_file(path, NULL), &err);
+	finish();
+	chmod(path, 0444);
+	CHECK(open_with_key_file(path, NULL) < 0);
+	CHECK_EQ_STR(err.code, "mask.open_keyring");
+	drip_harness_destroy(h);
+	unsetenv("CREDENTIALS_DIRECTORY");
+	unlink(path);
+}
+
+/* As a user that may lock nothing: no key is read. */
+static int open_unlocked(const char *path)
+{
+	struct rlimit none = {0, 0};
+
+	if (setrlimit(RLIMIT_MEMLOCK, &none) != 0 ||
+	    (geteuid() == 0 &&
+	     (chown(path, 65534, 65534) != 0 || setresuid(65534, 65534, 65534)))) {
+		return 2;
+	}
+	return open_with_key_file(path, NULL) < 0 && strcmp(err.code, "mask.sodium") == 0 ? 0 : 1;
+}
+
+TEST(refuses_memory_that_is_not_locked)
+{
+	const char *path = write_ring("0123456789abcdef\n", 0600);
+	pid_t child = fork();
+	int status = 0;
+
+	REQUIRE(child >= 0);
+	if (child == 0) {
+		_exit(open_unlocked(path));
+	}
+	REQUIRE(waitpid(child, &status, 0) == child);
+	CHECK_EQ_INT(status, 0);
+	unlink(path);
 }
 
 TEST(hashes_phone_numbers_as_e_164)
