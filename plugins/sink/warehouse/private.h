@@ -13,15 +13,16 @@
 #include <dripline/text.h>
 #include <pthread.h>
 
-#define WH_STAGE_ROWS  1000000               /* rows of a stage before it is applied */
-#define WH_SCD2_ROWS   300000                /* the same with mode scd2, which sorts them */
-#define WH_TARGETS_MAX 4096                  /* tables of one sink */
-#define WH_MAINTAIN_NS UINT64_C(30000000000) /* between checkpoints when idle */
-#define WH_KEYS_MAX    64                    /* columns of a key */
-#define WH_FOREVER     "9999-12-31 00:00:00+00"
-#define WH_STAGE_OP    "_dripline_op" /* columns of a stage beside the target's */
-#define WH_STAGE_SEQ   "_dripline_seq"
-#define WH_STAGE_TIME  "_dripline_time" /* SCD2: the commit time of the change */
+#define WH_STAGE_ROWS   1000000               /* rows of a stage before it is applied */
+#define WH_SCD2_ROWS    300000                /* the same with mode scd2, which sorts them */
+#define WH_TARGETS_MAX  4096                  /* tables of one sink */
+#define WH_MAINTAIN_NS  UINT64_C(30000000000) /* between checkpoints when idle */
+#define WH_KEYS_MAX     64                    /* columns of a key */
+#define WH_KEY_TEXT_MAX 64                    /* bytes of a key of text of which a range is kept */
+#define WH_FOREVER      "9999-12-31 00:00:00+00"
+#define WH_STAGE_OP     "_dripline_op" /* columns of a stage beside the target's */
+#define WH_STAGE_SEQ    "_dripline_seq"
+#define WH_STAGE_TIME   "_dripline_time" /* SCD2: the commit time of the change */
 
 enum wh_mode { WH_MIRROR = 1, WH_APPEND, WH_CHANGELOG, WH_MERGE, WH_SCD2 };
 enum wh_evolve { WH_EVOLVE_WIDEN = 1, WH_EVOLVE_ADD, WH_EVOLVE_ERROR };
@@ -80,6 +81,17 @@ struct wh_target {
 	int64_t next_surrogate; /* 0: not known */
 };
 
+/* ranges.c: the least and the greatest first key column of a source's first load. */
+struct wh_bound {
+	int64_t number; /* or the length of the text */
+	uint8_t text[WH_KEY_TEXT_MAX];
+};
+
+struct wh_range {
+	bool known, unfit, is_text;
+	struct wh_bound low, high;
+};
+
 struct wh_source {
 	struct wh_source *next;
 	char *database, *table;
@@ -89,6 +101,7 @@ struct wh_source {
 	struct wh_target *target;
 	struct drip_sql_ingest *ingest;
 	bool ingest_to_stage;
+	struct wh_range range;
 };
 
 /* Where a partition stands, as of the last batch written. */
@@ -167,6 +180,8 @@ int wh_widen(const struct drip_column *a, const struct drip_column *b, struct dr
 /* rows.c */
 int wh_write(struct wh *wh, const struct drip_batch *batch, struct drip_error *err);
 /* Ends loads under way into `t` (NULL: all), so that their rows are visible. */
+/* Notes the keys of a first load; false where another source of the target may have one of them. */
+bool wh_keys_apart(const struct wh *wh, struct wh_source *s, const struct drip_batch *batch);
 int wh_flush(struct wh *wh, const struct wh_target *t, struct drip_error *err);
 void wh_sources_reset(struct wh *wh);
 void wh_sources_destroy(struct wh *wh);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The way of rows: from a batch into the load of its target, or of its target's stage. A mirror's
- * first load goes straight into the empty table for as long as nothing but the snapshot of one
- * source table arrives; whatever else goes through the stage. Thread: the sink's.
+ * first load goes straight into the empty table for as long as nothing but snapshots arrive of
+ * source tables that share no key (ranges.c); whatever else goes through the stage. Thread: the
+ * sink's.
  */
 #include "private.h"
 
@@ -41,6 +42,7 @@ void wh_sources_reset(struct wh *wh)
 		(void)ignored;
 		drip_schema_unref(s->schema);
 		s->schema = NULL; /* the target is prepared anew */
+		s->range = (struct wh_range){.known = false};
 	}
 }
 
@@ -270,14 +272,14 @@ static int open_ingest(struct wh *wh, struct wh_source *s, bool to_stage, struct
 				    &s->ingest, err);
 }
 
-static bool goes_direct(struct wh *wh, const struct wh_source *s, const struct drip_batch *batch)
+static bool goes_direct(struct wh *wh, struct wh_source *s, const struct drip_batch *batch)
 {
 	struct wh_target *t = s->target;
 
 	if (t->mode == WH_APPEND || t->mode == WH_CHANGELOG) {
 		return true;
 	}
-	if (t->direct && (!is_first_load(batch) || has_other_source(wh, s))) {
+	if (t->direct && (!is_first_load(batch) || !wh_keys_apart(wh, s, batch))) {
 		t->direct = false;
 	}
 	return t->direct;
