@@ -3,7 +3,7 @@
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all setup build demo company test bench install uninstall clean format check
+.PHONY: all setup build demo test bench install uninstall clean format check
 
 all: build
 
@@ -14,14 +14,11 @@ build: setup
 	@[ -f $(BUILD)/build.ninja ] || meson setup $(BUILD) $(MESON_OPTIONS)
 	@ninja -C $(BUILD)
 
-demo: build
+# SCALE=1: the company at the blueprint's row counts. KEEP=1: left running until Ctrl-C.
+demo: setup
 	@tools/setup.sh test
-	@tools/demo.sh $(BUILD)
-
-company: build
-	@tools/setup.sh test
-	@[ -x $(BUILD)/tests/company/company ] || { meson setup --reconfigure $(BUILD) && ninja -C $(BUILD); }
-	@tools/company.sh $(BUILD)
+	@$(MAKE) --no-print-directory build
+	@SCALE=$(SCALE) KEEP=$(KEEP) tools/demo.sh $(BUILD)
 
 test: setup
 	@tools/setup.sh test

@@ -1,33 +1,50 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# The demo: a private MariaDB with a coffee shop's orders, pipelines/demo.yaml through snapshot and
-# live changes, and then a comparison of source and warehouse, row by row. It ends by itself, leaves
-# no process behind, and exits 1 where the two differ. usage: tools/demo.sh [BUILD]
+# The demo, in two parts. A shop: a private MariaDB with 210,000 orders, pipelines/demo.yaml through snapshot and live
+# changes, and a comparison of source and warehouse, row by row. Then the company: its databases at SCALE of the
+# blueprint's row counts, `dripline daemon pipelines/` with feeds, star schema, models, API and console, under live
+# orders. It ends with one summary, leaves no process behind, and exits 1 where anything differs from its source.
+# usage: tools/demo.sh [BUILD]; SCALE=0.05 is the company's size, KEEP=1 leaves it running until Ctrl-C.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build="${1:-build}"
-dripline="$PWD/$build/dripline"
-[ -x "$dripline" ] || dripline="$PWD/$build/core/dripline"
-DUCKSQL="$PWD/$build/tests/lib/ducksql"
+[ "${build#/}" != "$build" ] || build="$PWD/$build"
+dripline="$build/dripline"
+[ -x "$dripline" ] || dripline="$build/core/dripline"
+DUCKSQL="$build/tests/lib/ducksql"
+company="$build/tests/company/company"
+scale="${SCALE:-0.05}"
 orders_of_a_shard="${DRIPLINE_DEMO_ORDERS:-35000}"
 live_transactions="${DRIPLINE_DEMO_TRANSACTIONS:-2000}"
-export DRIPLINE_DEMO_DIR="$PWD/$build/demo"
-export DRIPLINE_TEST_CACHE="$PWD/$build/test-cache"
+export DRIPLINE_DEMO_DIR="${DRIPLINE_DEMO_DIR:-$build/demo}" DRIPLINE_TEST_CACHE="$build/test-cache"
+work="$DRIPLINE_DEMO_DIR/company"
 . tests/lib/mariadb.sh
 . tests/lib/shop.sh
 
-if [ ! -x "$DUCKSQL" ]; then
-	echo "demo: cannot run without DuckDB, which was not found when this was built" >&2
-	exit 3
-fi
+for program in "$dripline" "$DUCKSQL" "$company"; do
+	if [ ! -x "$program" ]; then
+		echo "demo: cannot run without $program: it was not built, for want of libduckdb, libmariadb or libgsl" >&2
+		exit 3
+	fi
+done
 
-step() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+steps=11
+step_number=0
+step() {
+	step_number=$((step_number + 1))
+	printf '\n\033[1m== %d of %d, %d s: %s\033[0m\n' "$step_number" "$steps" "$SECONDS" "$*"
+}
 
 server="$(mktemp -d "${TMPDIR:-/tmp}/drip-demo.XXXXXX")"
-live=
+background=() # what must not outlive this
 cleanup() {
-	if [ -n "$live" ]; then
-		kill -KILL "$live" 2>/dev/null || :
+	local status=$?
+	trap '' INT TERM HUP
+	if [ "$status" -ne 0 ] && [ "$step_number" -lt "$steps" ]; then
+		printf '\ndemo: ended in step %d of %d, status %d\n' "$step_number" "$steps" "$status" >&2
+	fi
+	if [ ${#background[@]} -gt 0 ]; then
+		kill -KILL "${background[@]}" 2>/dev/null || :
 	fi
 	mariadb_stop "$server" KILL
 	rm -rf "$server"
@@ -35,69 +52,54 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM HUP
 
-step "A private MariaDB with $((orders_of_a_shard * 6)) orders in six monthly shards"
+# The server of one part; the first one's data goes.
+start_server() {
+	mariadb_stop "$server" KILL
+	rm -f "$server/started"
+	mariadb_create "$server" "$@"
+	mariadb_start "$server"
+	echo "listening on 127.0.0.1:$(cat "$server/port")"
+}
+
+# fill TOTAL COMMAND...: shows the rows that the server takes meanwhile, as a bar on a terminal.
+fill() {
+	local total="$1" pid rows full spoke="$SECONDS" bar='##############################'
+	shift
+	"$@" &
+	pid=$!
+	background=("$pid")
+	while kill -0 "$pid" 2>/dev/null; do
+		rows="$(mariadb_sql "$server" -e "SHOW GLOBAL STATUS LIKE 'Handler_write'" | cut -f2)"
+		full=$((rows < total ? 30 * rows / total : 30))
+		if [ -t 1 ]; then
+			printf '\r\033[K  [%-30s] %d of about %d rows' "${bar:0:full}" "$rows" "$total"
+		elif [ $((SECONDS - spoke)) -ge 5 ]; then
+			spoke="$SECONDS"
+			printf '  %d of about %d rows\n' "$rows" "$total"
+		fi
+		read -r -t 0.2 <> <(:) || :
+	done
+	[ ! -t 1 ] || printf '\r\033[K'
+	background=()
+	wait "$pid"
+}
+
+. tools/demo_shop.sh
+. tools/demo_company.sh
+
 rm -rf "$DRIPLINE_DEMO_DIR"
-mkdir -p "$DRIPLINE_DEMO_DIR"
-mariadb_create "$server"
-mariadb_start "$server"
-shop_create "$server" "$orders_of_a_shard"
-export DRIPLINE_DEMO_PORT="$(cat "$server/port")" DRIPLINE_DEMO_USER="$mariadb_user" \
-	DRIPLINE_DEMO_PASSWORD="$mariadb_password"
-echo "listening on 127.0.0.1:$DRIPLINE_DEMO_PORT"
-
-step "dripline validate pipelines/demo.yaml"
-"$dripline" validate pipelines/demo.yaml
-
-step "Snapshot: dripline run pipelines/demo.yaml --until caught-up"
-"$dripline" run pipelines/demo.yaml --until caught-up
-
-step "Live: a writer inserts, updates and deletes in $live_transactions transactions while it runs"
-shop_writer_start "$server" "$live_transactions" 0.002
-setpriv --pdeathsig KILL "$dripline" run pipelines/demo.yaml &
-live=$!
-wait "$shop_writer_pid"
-echo "the writer is done; stopping the pipeline in the middle of its work (SIGTERM)"
-kill -TERM "$live"
-wait "$live"
-live=
-echo "and going on from its checkpoint"
-"$dripline" run pipelines/demo.yaml --until caught-up
-
-step "Source and warehouse, row by row (orders without the NZD test orders)"
+mkdir -p "$work/truth"
+shop_part
+company_part
 differ=0
-printf '%-24s %9s %9s  %-16s %-16s\n' table source warehouse 'sha256 source' 'sha256 warehouse'
-for table in "${shop_shards[@]}" t_sales_order_item; do
-	condition="currency_code <> 'NZD'"
-	phone="CONCAT(LEFT(phone, 2), REPEAT('*', CHAR_LENGTH(phone) - 6), RIGHT(phone, 4))"
-	if [ "$table" = t_sales_order_item ]; then
-		condition=TRUE
-	fi
-	SHOP_PHONE="$phone" shop_source_rows "$server" "$table" "$condition" >"$server/source.tsv"
-	shop_duck_rows "$DRIPLINE_DEMO_DIR/warehouse.duckdb" "$table" "luckyus_salesorder.$table" \
-		>"$server/warehouse.tsv"
-	verdict=equal
-	if ! cmp -s "$server/source.tsv" "$server/warehouse.tsv"; then
-		verdict=DIFFERENT
-		differ=1
-		diff "$server/source.tsv" "$server/warehouse.tsv" | head -n 6 || :
-	fi
-	printf '%-24s %9d %9d  %.16s %.16s %s\n' "$table" "$(wc -l <"$server/source.tsv")" \
-		"$(wc -l <"$server/warehouse.tsv")" "$(sha256sum <"$server/source.tsv")" \
-		"$(sha256sum <"$server/warehouse.tsv")" "$verdict"
-done
-
-step "The lake: every change, test orders too, as Parquet in $build/demo/lake"
-find "$DRIPLINE_DEMO_DIR/lake" -name '*.parquet' -printf '%p %k\n' | awk '
-	{ sub(/[^\/]*$/, "", $1); files[$1]++; kib[$1] += $2 }
-	END { for (d in files) printf "%-70s %4d files %8d KiB\n", d, files[d], kib[d] }' |
-	sed "s#$PWD/##" | sort
-
-step "Where the warehouse column t_sales_order_m_202601.phone comes from"
-"$dripline" lineage luckyus_salesorder.t_sales_order_m_202601.phone \
-	--state "$DRIPLINE_DEMO_DIR/state"
-
+step "Summary"
+tools/demo_company.py summary "$work" || differ=1
+if [ "${KEEP:-0}" = 1 ]; then
+	company_keep
+fi
+company_stop || differ=1
+rm -f "$work"/*.key
 if [ "$differ" -ne 0 ]; then
-	echo "demo: source and warehouse differ" >&2
+	echo "demo: something is not as it must be; see above" >&2
 	exit 1
 fi
-step "Source and warehouse are equal"
