@@ -89,12 +89,56 @@ static int parse_address(const char *text, struct address *ret)
 	return 0;
 }
 
+static enum MHD_Result on_request(void *data, struct MHD_Connection *c, const char *url,
+				  const char *method, const char *version, const char *upload,
+				  size_t *upload_size, void **state);
+
+#define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+
+static void tls_options(const struct http_tls *tls, struct MHD_OptionItem ret[4])
+{
+	struct MHD_OptionItem items[] = {
+		{MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)tls->certificate},
+		{MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)tls->key},
+		{MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)PRIORITIES},
+		{MHD_OPTION_END, 0, NULL},
+	};
+
+	memcpy(ret, items, sizeof(items));
+}
+
+/* A server that listens nowhere tells whether the certificate and the key are such, and of each
+ * other. */
+static bool is_certificate(const struct http_tls *tls)
+{
+	struct MHD_OptionItem items[4];
+	struct MHD_Daemon *daemon;
+
+	tls_options(tls, items);
+	daemon = MHD_start_daemon(MHD_USE_TLS | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request,
+				  NULL, MHD_OPTION_ARRAY, items, MHD_OPTION_END);
+	if (daemon != NULL) {
+		MHD_stop_daemon(daemon);
+	}
+	return daemon != NULL;
+}
+
 static int check_tls(const struct http_tls *tls, struct drip_error *err)
 {
 	int rc;
 
-	if ((tls->certificate == NULL) == (tls->key == NULL)) {
+	if (tls->certificate == NULL && tls->key == NULL) {
 		return 0;
+	}
+	if (tls->certificate != NULL && tls->key != NULL) {
+		if (is_certificate(tls)) {
+			return 0;
+		}
+		rc = drip_error_set(err, -EINVAL, "http.bad_certificate",
+				    "cannot use the certificate with its key: one of them is no "
+				    "PEM, or they do not belong together");
+		drip_error_option(err, "tls_certificate");
+		return rc;
 	}
 	rc = drip_error_set(err, -EINVAL, "http.half_tls",
 			    "TLS needs both a certificate and its key");
@@ -569,23 +613,17 @@ static void on_completed(void *data, struct MHD_Connection *c, void **state,
 
 /* ---- life ---- */
 
-#define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
-
 static struct MHD_Daemon *start_daemon(struct http_server *server, struct address *address)
 {
 	const struct http_tls *t = &server->options.tls;
-	struct MHD_OptionItem tls[] = {
-		{MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)t->certificate},
-		{MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)t->key},
-		{MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)PRIORITIES},
-		{MHD_OPTION_END, 0, NULL},
-	};
+	struct MHD_OptionItem tls[4];
 	struct MHD_OptionItem none = {MHD_OPTION_END, 0, NULL};
 	const struct http_config *config = server->options.config;
 	unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO | MHD_ALLOW_SUSPEND_RESUME;
 	int64_t each = config->max_connections < PER_ADDRESS_MAX ? PER_ADDRESS_MAX
 								 : config->max_connections;
 
+	tls_options(t, tls);
 	flags |= address->storage.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0;
 	flags |= t->key != NULL ? MHD_USE_TLS : 0;
 	return MHD_start_daemon(

@@ -324,11 +324,45 @@ def test_audit(d):
     check("head" in d.cli("audit", "verify", "--head", head), "and holds the noted head")
 
 
-def test_tls(folder):
+def make_certificate(folder, name):
     done = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
-                           folder + "/k.pem", "-out", folder + "/c.pem", "-days", "2", "-subj", "/CN=localhost"],
+                           folder + "/k.pem", "-out", folder + "/c.pem", "-days", "2", "-subj", "/CN=" + name],
                           stderr=subprocess.DEVNULL, check=False)
     check(done.returncode == 0, "a certificate")
+
+
+def served_certificate(port):
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", port)) as s, context.wrap_socket(s) as t:
+        return ssl.DER_cert_to_PEM_cert(t.getpeercert(True))
+
+
+def test_new_certificate(d, folder):
+    """A reload takes a new certificate, and refuses one that cannot be served: the old one stays."""
+    def ports():
+        return re.findall(r"listening at .*port (\d+)", d.text())
+    with open(folder + "/c.pem", encoding="ascii") as file:
+        older = file.read()
+    make_certificate(folder, "newer")
+    d.cli("reload")
+    check(wait_for("the new certificate", lambda: len(ports()) == 2), "a reload starts with the new certificate")
+    with open(folder + "/c.pem", encoding="ascii") as file:
+        newer = file.read()
+    check(served_certificate(int(ports()[-1])) == newer, "and serves it")
+    for what, name in (("a certificate of another key", "c.pem"), ("what is no key", "k.pem")):
+        with open(folder + "/" + name, encoding="ascii") as file:
+            good = file.read()
+        with open(folder + "/" + name, "w", encoding="ascii") as file:
+            file.write(older if name == "c.pem" else "no key")
+        d.cli("reload", status=2)
+        check("http.bad_certificate" in d.text() and served_certificate(int(ports()[-1])) == newer, "a reload refuses " + what)
+        with open(folder + "/" + name, "w", encoding="ascii") as file:
+            file.write(good)
+
+
+def test_tls(folder):
+    make_certificate(folder, "localhost")
     d = Daemon(folder, ", tls_certificate: \"${file:%s/c.pem}\", tls_key: \"${file:%s/k.pem}\"" % (folder, folder))
     context = ssl.create_default_context(cafile=folder + "/c.pem")
     context.check_hostname = False
@@ -347,6 +381,7 @@ def test_tls(folder):
     except (ssl.SSLError, OSError):
         check(True, "TLS 1.1 is refused")
     check(b"200 OK" not in raw(d.port, b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"), "no plain text where there is TLS")
+    test_new_certificate(d, folder)
     d.stop()
 
 

@@ -142,6 +142,8 @@ TEST(refuses_addresses_without_tls)
 	begin();
 	check_refused(DRIP_OPTIONS("warehouse", "dwh", "listen", "127.0.0.1:0", "tls_key", "x"),
 		      "http.half_tls");
+	check_refused(OPTIONS("tls_certificate", "no certificate", "tls_key", "no key"),
+		      "http.bad_certificate");
 }
 
 TEST_MAIN()
