@@ -84,6 +84,55 @@ static void print_list(const struct drip_json_node *list)
 	}
 }
 
+/* What was measured on the hold-out, and what simpler rules reach on the same rows. */
+static void print_measures(const char *name, const struct drip_json_node *h)
+{
+	double positives = drip_json_get_double(h, "positives", 0);
+	double rows = drip_json_get_double(h, "rows", 0);
+
+	if (drip_json_get_double(h, "auc", -1) < 0) {
+		printf("  %-24s not measured: %.0f of %.0f rows are positive\n", name, positives,
+		       rows);
+		return;
+	}
+	printf("  %-24s auc %.4f, pr_auc %.4f, precision at %lld %.4f", name,
+	       drip_json_get_double(h, "auc", 0), drip_json_get_double(h, "pr_auc", 0),
+	       (long long)drip_json_get_int(h, "k", 0),
+	       drip_json_get_double(h, "precision_at_k", 0));
+	if (drip_json_get_double(h, "ece", -1) >= 0) {
+		printf(", calibration error %.4f", drip_json_get_double(h, "ece", 0));
+	}
+	printf("; %.0f of %.0f rows positive\n", positives, rows);
+}
+
+/* Of the version in Production, or of the only one that is shown. */
+static void print_quality(const struct drip_json_node *versions)
+{
+	const struct drip_json_node *metrics, *hold_out, *b;
+	const struct drip_json_node *v = versions->first;
+	char name[64];
+
+	while (v != NULL && v->next != NULL &&
+	       strcmp(drip_json_get_string(v, "stage", ""), "Production") != 0) {
+		v = v->next;
+	}
+	metrics = v != NULL ? drip_json_get(v, "metrics") : NULL;
+	hold_out = metrics != NULL ? drip_json_get(metrics, "hold_out") : NULL;
+	if (hold_out == NULL) {
+		return;
+	}
+	snprintf(name, sizeof(name), "version %lld", (long long)drip_json_get_int(v, "version", 0));
+	print_measures(name, hold_out);
+	b = drip_json_get(metrics, "baselines");
+	for (b = b != NULL ? b->first : NULL; b != NULL; b = b->next) {
+		if (drip_json_get(b, "hold_out") != NULL) {
+			snprintf(name, sizeof(name), "baseline %s",
+				 drip_json_get_string(b, "name", ""));
+			print_measures(name, drip_json_get(b, "hold_out"));
+		}
+	}
+}
+
 static void print_versions(const struct drip_json_node *model)
 {
 	const struct drip_json_node *versions = drip_json_get(model, "versions");
@@ -106,6 +155,7 @@ static void print_versions(const struct drip_json_node *model)
 		       drip_json_get_string(v, "created", ""), quality,
 		       drip_json_get_string(v, "created_by", ""));
 	}
+	print_quality(versions);
 	for (const struct drip_json_node *t = history->first; t != NULL; t = t->next) {
 		printf("%s  version %lld  %s -> %s  %s, asked by %s%s%s%s\n",
 		       drip_json_get_string(t, "decided", drip_json_get_string(t, "requested", "")),
@@ -285,28 +335,44 @@ static int dispatch_change(struct request *r, const char *verb, size_t count)
 	if (strcmp(verb, "refuse") == 0) {
 		return change(r, DRIP_MODEL_REFUSE);
 	}
-	return strcmp(verb, "delete") == 0
-		       ? change(r, DRIP_MODEL_DELETE)
-		       : complain("one of list, show, promote, approve, refuse, archive, delete "
-				  "and export is needed");
+	return change(r, DRIP_MODEL_DELETE);
+}
+
+static bool is_verb(const char *text)
+{
+	static const char *const verbs[] = {"list",   "show",    "promote", "approve",
+					    "refuse", "archive", "delete",  "export"};
+
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
+		if (strcmp(text, verbs[i]) == 0) {
+			return true;
+		}
+	}
+	return false;
 }
 
 static int dispatch(struct request *r, const char *const *operands, size_t count)
 {
 	const char *verb = operands[0];
 
+	if (!is_verb(verb)) {
+		return complain("one of list, show, promote, approve, refuse, archive, delete and "
+				"export is needed");
+	}
 	if (strcmp(verb, "list") == 0) {
 		return count == 1 ? show(r, false) : complain("list takes no name");
 	}
 	if (count < 2 || !parse_target(r, operands[1])) {
-		return complain("the name of a model is needed, as fraud or fraud@3");
+		return complain("a model is needed, as fraud, or one of its versions, as fraud@3");
 	}
 	r->stage = count > 2 ? operands[2] : NULL;
 	if (strcmp(verb, "show") == 0) {
 		return count == 2 ? show(r, true) : complain("show takes one name");
 	}
 	if (strcmp(verb, "export") == 0) {
-		return r->output != NULL ? export(r) : complain("export needs --output FILE");
+		return count > 2           ? complain("export takes one name")
+		       : r->output != NULL ? export(r)
+					   : complain("export needs --output FILE");
 	}
 	return dispatch_change(r, verb, count);
 }

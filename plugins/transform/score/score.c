@@ -262,6 +262,23 @@ static int score_negotiate(struct drip_ctx *ctx, const void *config,
 
 /* ---- life ---- */
 
+/* A version in Production that cannot score stops the pipeline before a row is read. */
+static int check_version(struct score *s, struct drip_error *err)
+{
+	struct drip_model_version *v = NULL;
+	struct drip_error why = DRIP_ERROR_INIT;
+	int rc = s->model->acquire(s->object, &v, &why);
+
+	if (rc < 0 && rc != -ENOENT) {
+		if (err != NULL) {
+			*err = why;
+		}
+		return rc;
+	}
+	s->model->release(v);
+	return 0;
+}
+
 static int score_open(struct drip_ctx *ctx, const void *config, void **ret_self,
 		      struct drip_error *err)
 {
@@ -282,6 +299,13 @@ static int score_open(struct drip_ctx *ctx, const void *config, void **ret_self,
 		return rc;
 	}
 	s->model = interface;
+	rc = check_version(s, err);
+	if (rc < 0) {
+		ctx->host->connection_put(ctx, s->config->model.name, DRIP_MODEL_INTERFACE,
+					  s->object);
+		free(s);
+		return rc;
+	}
 	*ret_self = s;
 	return 0;
 }
