@@ -162,8 +162,8 @@ check "after three times kill -9 all payments are scored" $?
 python3 - "$port" "$key" "$history" <<'PY'
 import json, sys, urllib.request
 port, key, history = sys.argv[1:]
-def call(path, body):
-    r = urllib.request.Request(f"http://127.0.0.1:{port}{path}", json.dumps(body).encode(),
+def call(path, body=None):
+    r = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body and json.dumps(body).encode(),
         {"Authorization": "Bearer " + key, "Content-Type": "application/json"})
     return json.load(urllib.request.urlopen(r, timeout=60))
 a = call("/query", {"sql": f"SELECT * FROM ml.fraud_scores WHERE change > {history} ORDER BY change", "limit": 200})
@@ -175,6 +175,9 @@ for row in (dict(zip(names, r)) for r in a["rows"]):
     if row["fraud_score"] is None or abs(b["risk_score"] - row["fraud_score"]) > 1e-8 or b["is_fraud"] != row["fraud_anomaly"] or b["version"] != row["fraud_version"]:
         wrong += 1
         print("#", row, b)
+last = dict(zip(names, a["rows"][-1]))
+stored = call("/ml/fraud/" + last["trade_no"])
+wrong += stored["risk_score"] != last["fraud_score"] or stored["version"] != last["fraud_version"]
 print("#", len(a["rows"]), "payments,", wrong, "differ")
 sys.exit(wrong > 0 or len(a["rows"]) < 100)
 PY

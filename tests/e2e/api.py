@@ -32,6 +32,9 @@ CREATE TABLE dw.dim_channel AS SELECT x AS channel_key, 'Channel ' || x AS chann
 CREATE TABLE dw.dim_customer AS SELECT x AS customer_key, 'U' || x AS user_no, '+1212555' || (1000 + x) AS phone,
   (x * 10)::DECIMAL(5,2) AS churn_risk_score, 'Growth' AS segment, DATE '2026-01-02' AS last_order_date,
   x::INT AS total_orders, true AS is_current FROM range(7) t(x);
+CREATE SCHEMA ml;
+CREATE TABLE ml.fraud_scores AS SELECT 'TP1' AS trade_no, 0.75 AS fraud_score, true AS fraud_anomaly, 2::BIGINT AS fraud_version,
+  TIMESTAMPTZ '2026-01-01 12:00:00+00' AS tried_at UNION ALL SELECT 'TP2', NULL, NULL, NULL, NULL;
 CREATE TABLE dw.secret AS SELECT 'sesame' AS word;"""
 CONFIG = """settings: {{state: {dir}/state}}
 connections:
@@ -62,11 +65,18 @@ tables:
       - {{name: last_order_date, type: date}}
       - {{name: total_orders, type: int32}}
       - {{name: is_current, type: bool}}
+  ml.fraud_scores:
+    columns:
+      - {{name: trade_no, type: utf8}}
+      - {{name: fraud_score, type: float64}}
+      - {{name: fraud_anomaly, type: bool}}
+      - {{name: fraud_version, type: int64}}
+      - {{name: tried_at, type: timestamp_utc}}
 roles:
   analyst:
     routes: [query, dashboard, churn, fraud]
     named: [alice]
-    grants: [{{tables: "dw.*", masked: restricted}}]
+    grants: [{{tables: ["dw.*", "ml.*"], masked: restricted}}]
   clerk:
     routes: [query, dashboard]
     grants: [{{tables: [dw.fact_orders, dw.dim_store]}}]
@@ -223,6 +233,16 @@ def test_answers(d, clients):
     check(status == 400 and a["code"] == "api.bad_user_no", "no customer's number", a)
     status, a = bob.ask("GET", "/ml/churn/x'OR'1'='1")
     check(status == 404, "SQL in a customer's number is a value", a)
+    status, a = bob.ask("GET", "/ml/fraud/TP1")
+    check(status == 200 and a["risk_score"] == 0.75 and a["is_fraud"] and a["version"] == 2 and holds(document, "PaymentRisk", a),
+          "the risk of a payment as it came", a)
+    status, a = bob.ask("GET", "/ml/fraud/TP2")
+    check(status == 200 and a["risk_score"] is None and holds(document, "PaymentRisk", a), "one that no version scored", a)
+    status, a = bob.ask("GET", "/ml/fraud/TP9")
+    check(status == 404 and a["code"] == "api.no_payment", "no such payment", a)
+    status, a = bob.ask("GET", "/ml/fraud/")
+    check(status == 400 and a["code"] == "api.bad_trade_no", "no payment's number", a)
+    check(clerk.ask("GET", "/ml/fraud/TP1")[0] == 403 and bob.ask("POST", "/ml/fraud/TP1", {})[0] == 405, "by whom, and how")
     status, a = bob.ask("GET", "/analytics/dashboard?days=2")
     check(status == 200 and a["totals"][0]["orders"] == 49 and holds(document, "Dashboard", a), "dashboard", a)
     status, a = clerk.ask("GET", "/analytics/dashboard")

@@ -67,22 +67,34 @@ uint64_t api_now_ns(void)
 
 /* ---- requests ---- */
 
-static bool is_churn(const char *url)
-{
-	return strncmp(url, "/ml/churn/", strlen("/ml/churn/")) == 0;
-}
-
-static const struct {
-	const char *url;
+struct route {
+	const char *url; /* one that ends with a slash takes what follows */
 	bool post;
 	enum api_route route;
 	void (*run)(struct api *, const struct api_caller *, const struct http_request *,
 		    struct http_answer *);
-} routes[] = {
+};
+
+static const struct route routes[] = {
 	{"/ml/fraud", true, API_FRAUD, api_fraud},
+	{API_PAYMENT_URL, false, API_FRAUD, api_payment},
+	{API_CHURN_URL, false, API_CHURN, api_churn},
 	{"/query", true, API_QUERY, api_query},
 	{"/analytics/dashboard", false, API_DASHBOARD, api_dashboard},
 };
+
+static const struct route *find_route(const char *url)
+{
+	for (size_t i = 0; i < DRIP_COUNT(routes); i++) {
+		size_t size = strlen(routes[i].url);
+
+		if (routes[i].url[size - 1] == '/' ? strncmp(routes[i].url, url, size) == 0
+						   : strcmp(routes[i].url, url) == 0) {
+			return &routes[i];
+		}
+	}
+	return NULL;
+}
 
 /* `looks`: a key that is not known may be a new one, which the host is asked for. */
 static enum api_verdict find_caller(struct api *api, const struct http_request *r, bool takes,
@@ -103,8 +115,9 @@ static enum api_verdict find_caller(struct api *api, const struct http_request *
 
 static bool is_slow_route(const char *url)
 {
-	return strcmp(url, "/query") == 0 || strcmp(url, "/analytics/dashboard") == 0 ||
-	       is_churn(url);
+	const struct route *route = find_route(url);
+
+	return route != NULL && route->run != api_fraud;
 }
 
 /* Who has no key is turned away at once, and does not wait in the place of one who has. */
@@ -130,32 +143,22 @@ static void not_found(struct http_answer *ret)
 static void dispatch(struct api *api, const struct api_caller *caller, const struct http_request *r,
 		     struct http_answer *ret)
 {
-	enum api_route route = is_churn(r->url) ? API_CHURN : 0;
-	bool post = false;
-	size_t i = 0;
+	const struct route *route = find_route(r->url);
 
-	for (; route == 0 && i < DRIP_COUNT(routes); i++) {
-		if (strcmp(routes[i].url, r->url) == 0) {
-			route = routes[i].route;
-			post = routes[i].post;
-			break;
-		}
-	}
-	if (route == 0) {
+	if (route == NULL) {
 		not_found(ret);
-	} else if (post != r->post) {
+	} else if (route->post != r->post) {
 		http_answer_problem(ret, MHD_HTTP_METHOD_NOT_ALLOWED, "api.bad_method",
-				    post ? "this route wants POST" : "this route wants GET", "");
-	} else if ((caller->routes & route) == 0) {
+				    route->post ? "this route wants POST" : "this route wants GET",
+				    "");
+	} else if ((caller->routes & route->route) == 0) {
 		if (api_record(api, caller, r->method, r->url, "refused", "api.forbidden", 0, 0,
 			       ret) == 0) {
 			http_answer_problem(ret, MHD_HTTP_FORBIDDEN, "api.forbidden",
 					    "the role of this key may not call this route", "");
 		}
-	} else if (route == API_CHURN) {
-		api_churn(api, caller, r, ret);
 	} else {
-		routes[i].run(api, caller, r, ret);
+		route->run(api, caller, r, ret);
 	}
 }
 
@@ -398,7 +401,8 @@ static const struct drip_component api_component = {
 	.name = "api",
 	.summary = "scores, dashboards and guarded SQL over HTTP",
 	.description =
-		"`POST /query`, `POST /ml/fraud`, `GET /ml/churn/{user_no}` and `GET "
+		"`POST /query`, `POST /ml/fraud`, `GET /ml/fraud/{trade_no}`, `GET "
+		"/ml/churn/{user_no}` and `GET "
 		"/analytics/dashboard`, described at `/openapi.json`. Callers have keys (`dripline "
 		"key`), keys have roles, and the section `roles` says what each may call and see.",
 	.schema_notes = "None: it handles no rows.",

@@ -9,6 +9,9 @@
 #include <dripline/model.h>
 #include <pthread.h>
 
+#define API_CHURN_URL   "/ml/churn/"
+#define API_PAYMENT_URL "/ml/fraud/"
+
 struct api_config {
 	HTTP_CONFIG;
 	struct drip_secret tls_certificate, tls_key;
@@ -96,6 +99,8 @@ void api_query(struct api *api, const struct api_caller *caller, const struct ht
 	       struct http_answer *ret);
 void api_churn(struct api *api, const struct api_caller *caller, const struct http_request *r,
 	       struct http_answer *ret);
+void api_payment(struct api *api, const struct api_caller *caller, const struct http_request *r,
+		 struct http_answer *ret);
 void api_dashboard(struct api *api, const struct api_caller *caller, const struct http_request *r,
 		   struct http_answer *ret);
 void api_fraud(struct api *api, const struct api_caller *caller, const struct http_request *r,

@@ -200,13 +200,13 @@ void api_query(struct api *api, const struct api_caller *caller, const struct ht
 	json_decref(body);
 }
 
-/* ---- GET /ml/churn/{user_no} ---- */
+/* ---- GET /ml/churn/{user_no}, GET /ml/fraud/{trade_no} ---- */
 
 /* (gives) a batch of one text. */
 static int bind_text(const char *text, struct drip_batch **ret, struct drip_error *err)
 {
 	struct drip_column column = {
-		.struct_size = sizeof(column), .name = "user_no", .type = DRIP_TYPE_UTF8};
+		.struct_size = sizeof(column), .name = "key", .type = DRIP_TYPE_UTF8};
 	struct drip_schema_builder sb;
 	struct drip_schema *schema = NULL;
 	struct drip_builder b;
@@ -226,7 +226,8 @@ static int bind_text(const char *text, struct drip_batch **ret, struct drip_erro
 	return rc;
 }
 
-static bool is_user_no(const char *text)
+/* Customers and payments have numbers of the same kind. */
+static bool is_number(const char *text)
 {
 	size_t n = strlen(text);
 
@@ -240,32 +241,68 @@ static bool is_user_no(const char *text)
 	return n > 0 && n <= 64;
 }
 
-void api_churn(struct api *api, const struct api_caller *caller, const struct http_request *r,
-	       struct http_answer *ret)
+/* A row by its key, which is the rest of the path. */
+struct lookup {
+	const char *url, *action, *sql;
+	const char *bad_code, *bad, *none_code, *none;
+};
+
+static void look_up(struct api *api, const struct api_caller *caller, const struct http_request *r,
+		    const struct lookup *l, struct http_answer *ret)
 {
-	static const char sql[] =
-		"SELECT user_no, churn_risk_score, segment, last_order_date, total_orders "
-		"FROM dw.dim_customer WHERE user_no = ? AND is_current LIMIT 1";
-	const char *user = r->url + strlen("/ml/churn/");
+	const char *key = r->url + strlen(l->url);
 	struct drip_error err = DRIP_ERROR_INIT;
 	struct drip_guard_result result = {0};
 	struct output out = {.objects = true};
 	struct drip_batch *bind = NULL;
 	int rc;
 
-	if (!is_user_no(user)) {
-		http_answer_problem(ret, MHD_HTTP_BAD_REQUEST, "api.bad_user_no",
-				    "this cannot be the number of a customer", "");
+	if (!is_number(key)) {
+		http_answer_problem(ret, MHD_HTTP_BAD_REQUEST, l->bad_code, l->bad, "");
 		return;
 	}
-	rc = bind_text(user, &bind, &err);
-	rc = rc == 0 ? run(api, caller, sql, sizeof(sql) - 1, bind, 1, &out, &result, &err) : rc;
+	rc = bind_text(key, &bind, &err);
+	rc = rc == 0 ? run(api, caller, l->sql, strlen(l->sql), bind, 1, &out, &result, &err) : rc;
 	drip_batch_unref(bind);
-	finish(api, caller, "GET /ml/churn", user, rc, &result, &out, &err, ret);
+	finish(api, caller, l->action, key, rc, &result, &out, &err, ret);
 	if (ret->status == MHD_HTTP_OK && result.rows == 0) {
-		http_answer_problem(ret, MHD_HTTP_NOT_FOUND, "api.no_customer",
-				    "there is no such customer", "");
+		http_answer_problem(ret, MHD_HTTP_NOT_FOUND, l->none_code, l->none, "");
 	}
+}
+
+void api_churn(struct api *api, const struct api_caller *caller, const struct http_request *r,
+	       struct http_answer *ret)
+{
+	static const struct lookup churn = {
+		.url = API_CHURN_URL,
+		.action = "GET /ml/churn",
+		.sql = "SELECT user_no, churn_risk_score, segment, last_order_date, total_orders "
+		       "FROM dw.dim_customer WHERE user_no = ? AND is_current LIMIT 1",
+		.bad_code = "api.bad_user_no",
+		.bad = "this cannot be the number of a customer",
+		.none_code = "api.no_customer",
+		.none = "there is no such customer",
+	};
+
+	look_up(api, caller, r, &churn, ret);
+}
+
+void api_payment(struct api *api, const struct api_caller *caller, const struct http_request *r,
+		 struct http_answer *ret)
+{
+	static const struct lookup payment = {
+		.url = API_PAYMENT_URL,
+		.action = "GET /ml/fraud",
+		.sql = "SELECT trade_no, fraud_score AS risk_score, fraud_anomaly AS is_fraud, "
+		       "fraud_version AS version, tried_at FROM ml.fraud_scores WHERE trade_no = ? "
+		       "LIMIT 1",
+		.bad_code = "api.bad_trade_no",
+		.bad = "this cannot be the number of a payment",
+		.none_code = "api.no_payment",
+		.none = "no payment of this number has come yet",
+	};
+
+	look_up(api, caller, r, &payment, ret);
 }
 
 /* ---- GET /analytics/dashboard ---- */
