@@ -23,8 +23,8 @@ from api import check, raw, wait_for
 
 CONFIG = api.CONFIG.replace("rate: 50", "rate: 200").replace("commit:", "schedule: {{cron: \"0 0 1 1 *\"}}\ncommit:").replace(
     "  dba: {{", """  stuck:
-    routes: [dashboard, churn]
-    grants: [{{tables: "dw.*", filter: "(SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range * b.range % 7 = 8) = 0"}}]
+    routes: [dashboard, churn, fraud]
+    grants: [{{tables: "*", filter: "(SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range * b.range % 7 = 8) = 0"}}]
   dba: {{""")
 # What only the guard keeps from whoever asks, and what an answer must never hold.
 SECRETS = ("sesame", "+1212555", "root:", "drip_role_analyst__named\":")
@@ -74,7 +74,7 @@ class Client(api.Client):
 
     def ask(self, method, path, body=None, headers=None, key=None):
         status, answer = super().ask(method, path, body, headers, key)
-        route = re.sub("^/ml/churn/.*", "/ml/churn/{user_no}", path.split("?")[0])
+        route = re.sub("^/ml/churn/.*", "/ml/churn/{user_no}", re.sub("^/ml/fraud/.*", "/ml/fraud/{trade_no}", path.split("?")[0]))
         operation = (self.document or {}).get("paths", {}).get(route, {}).get(method.lower())
         if operation is not None:
             self.seen.add((method.lower(), route, str(status)))
@@ -204,7 +204,7 @@ def test_slow(d, bob):
 def test_statuses(d, clients):
     """What is left of the document's statuses."""
     bob, dba, stuck, nobody = clients
-    posts, gets = ("/query", "/ml/fraud"), ("/ml/churn/U1", "/analytics/dashboard")
+    posts, gets = ("/query", "/ml/fraud"), ("/ml/churn/U1", "/ml/fraud/TP1", "/analytics/dashboard")
     status, a = bob.ask("POST", "/ml/fraud", {"amount": 1})
     check(status == 503 and a["code"] == "api.no_model", "no model yet", a)
     d.cli("trigger", "train")
@@ -225,6 +225,8 @@ def test_statuses(d, clients):
     bob.query("FROM dw.secret")
     bob.ask("GET", "/ml/churn/none")
     bob.ask("GET", "/ml/churn/%20")
+    bob.ask("GET", "/ml/fraud/none")
+    bob.ask("GET", "/ml/fraud/%20")
     bob.ask("GET", "/analytics/dashboard?days=0")
     for path in gets:
         status, a = stuck.ask("GET", path)
@@ -235,10 +237,11 @@ def test_statuses(d, clients):
 def test_crowd(d):
     """More than wait at once are told so; more than a key may ask, too."""
     crowd = Client(d.port, d.key("analyst", "crowd"))
-    asks = (("POST", "/query", {"sql": listed(ENDLESS, "")[0]}), ("GET", "/ml/churn/U1", None), ("GET", "/analytics/dashboard", None))
+    asks = (("POST", "/query", {"sql": listed(ENDLESS, "")[0]}), ("GET", "/ml/churn/U1", None), ("GET", "/ml/fraud/TP1", None),
+            ("GET", "/analytics/dashboard", None))
     with concurrent.futures.ThreadPoolExecutor(60) as pool:
         first = [pool.submit(crowd.ask, *asks[0]) for _ in range(50)]
-        rest = [pool.submit(crowd.ask, *asks[i % 3]) for i in range(30)]
+        rest = [pool.submit(crowd.ask, *asks[i % 4]) for i in range(40)]
         codes = {answer.get("code") for _, answer in (f.result() for f in first + rest)}
     check("http.busy" in codes, "a crowd is told that it is one", codes)
     greedy = Client(d.port, d.key("analyst", "greedy"))
