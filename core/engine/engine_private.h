@@ -111,6 +111,7 @@ struct drip_negotiation {
 	struct drip_error *broken;      /* feed: the table breaks its contract; NULL: it does not */
 	struct drip_schema *marked; /* feed: `input` with the classes of the contract, or NULL */
 	bool exact;                 /* feed: the contract names this table, not a pattern */
+	bool merged;                /* feed: one of several that go on under one name */
 };
 
 struct drip_negotiations {

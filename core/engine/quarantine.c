@@ -282,6 +282,7 @@ int drip_quarantine_negotiated(struct drip_instance *feed, struct drip_negotiati
 
 		if (drip_glob_table(table->match, n->input->database, n->input->table)) {
 			n->exact = strpbrk(table->match, "*?") == NULL;
+			n->merged = !n->exact && table->schema->table[0] != '\0';
 			rc = mark(n->input, table, &n->marked, err);
 		}
 	}
@@ -608,6 +609,37 @@ static int table_gone(struct drip_instance *feed, const struct drip_batch *batch
 	return why.rc;
 }
 
+/* Behind the feed nothing tells the rows of one shard from those of the others: they stay, and not
+ * in silence. */
+static int shard_emptied(struct drip_instance *feed, const struct drip_batch *batch,
+			 struct drip_error *err)
+{
+	struct drip_error why = DRIP_ERROR_INIT;
+	char table[NAME_BYTES];
+
+	name_of(batch->schema, table);
+	if (batch->kind == DRIP_BATCH_DROP) {
+		drip_logger_event(DRIP_LOG_WARNING, feed->ctx.pipeline, feed->ctx.stage, NULL,
+				  "shard %s was dropped: its rows stay", table);
+		return 0;
+	}
+	drip_error_set(
+		&why, -EINVAL, "contract.shard_truncated",
+		"shard %s was truncated, and the contract gives its rows the name of all shards",
+		table);
+	drip_error_hint(&why, "Leave `as` out of the contract, and let the sink put the shards "
+			      "together, with `source_column`; or set `on_contract_break: "
+			      "quarantine` to leave the rows.");
+	drip_error_place(&why, "%s at stage %s", table, feed->ctx.stage);
+	if (feed->stage->on_contract_break == DRIP_ON_BREAK_QUARANTINE) {
+		drip_logger_event(DRIP_LOG_ERROR, feed->ctx.pipeline, feed->ctx.stage, &why,
+				  "the rows of shard %s stay", table);
+		return 0;
+	}
+	*err = why;
+	return why.rc;
+}
+
 int drip_quarantine_take(struct drip_instance *feed, const struct drip_negotiation *n,
 			 const struct drip_batch *batch, bool *ret_taken, struct drip_batch **ret,
 			 struct drip_error *err)
@@ -624,6 +656,10 @@ int drip_quarantine_take(struct drip_instance *feed, const struct drip_negotiati
 	}
 	if (batch->kind == DRIP_BATCH_DROP && n->exact) {
 		return table_gone(feed, batch, err);
+	}
+	if (n->merged && (batch->kind == DRIP_BATCH_DROP || batch->kind == DRIP_BATCH_TRUNCATE)) {
+		*ret_taken = true;
+		return shard_emptied(feed, batch, err);
 	}
 	if (feed->quarantine == NULL || back) {
 		return 0;

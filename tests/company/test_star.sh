@@ -141,5 +141,23 @@ run jobs/orders_etl jobs/payments_etl jobs/production_etl
 equal "nor does a run over everything" "$before" "$(content)"
 equal "checks passed, all of them" "$(star "SELECT count(*) FROM dw.quality_results WHERE severity = 'error'")" \
 	"$(star "SELECT count(*) FROM dw.quality_results WHERE severity = 'error' AND passed")"
+
+# A truncated shard takes its rows along, and no others; without its customers nobody is current.
+other="$(star "SELECT count(*) FROM ods.t_sales_order WHERE NOT _deleted AND _source <> '$table'")"
+shop "TRUNCATE $table; TRUNCATE luckyus_salescrm.t_user"
+run feeds/salesorder feeds/salescrm jobs/orders_etl jobs/customer_etl
+equal "a truncated shard takes its rows along" "0 $other" "$(star "SELECT count(*) FILTER (_source = '$table'), count(*) FILTER (_source <> '$table')
+	FROM ods.t_sales_order WHERE NOT _deleted")"
+equal "and the facts follow" "$(source_orders)" "$(star_orders)"
+equal "the lake says so" "1 1" "$(star "SELECT (SELECT count(*) FROM read_parquet('$COMPANY_LAKE/raw/luckyus_salesorder/t_sales_order_m_$month/**/*.parquet', union_by_name=true) WHERE _op = 't'),
+	(SELECT count(*) FROM read_parquet('$COMPANY_LAKE/raw/luckyus_salescrm/t_user/**/*.parquet', union_by_name=true) WHERE _op = 't')")"
+equal "truncated customers are not current" 0 "$(star "SELECT count(*) FROM dw.dim_customer WHERE is_current AND NOT is_inferred AND user_no <> ''")"
+equal "checks passed here too" 0 "$(star "SELECT count(*) FROM dw.quality_results WHERE severity = 'error' AND NOT passed")"
+
+# Where a column of the warehouse comes from: all shards, through all steps that write it.
+lineage() { "$DRIPLINE" lineage "$1" --state "$dir/state" | sed -n '/^comes from/,/^goes to/p'; }
+equal "lineage knows all shards" "$(shop "SELECT COUNT(*) FROM information_schema.tables WHERE table_name REGEXP '^t_sales_order_m_[0-9]{6}$'")" \
+	"$(lineage ods.t_sales_order.net_amount | grep -c 'mysql://')"
+equal "and the changes of customers" 1 "$(lineage dw.dim_customer.user_level | grep -c ' *duckdb.* ods.t_user.user_level -> .*dw.dim_customer.user_level')"
 echo "1..$tests"
 [ "$failures" -eq 0 ]

@@ -60,4 +60,14 @@ got="$("$DUCKSQL" "$dir/dwh.duckdb" "SELECT string_agg(column_name, ';' ORDER BY
 check "and no other column: $got" "$([ "$got" = "id;phone" ]; echo $?)"
 got="$("$DUCKSQL" "$dir/dwh.duckdb" "SELECT count(*) FROM person WHERE phone LIKE '%555%'")"
 check "with the phones masked" "$([ "$got" = 0 ]; echo $?)"
+
+# A shard that is truncated: behind the contract its rows are those of all.
+need mariadb_sql "$db" hr -e "TRUNCATE person_b;"
+drip run "$dir/masked.yaml" --until caught-up
+check "a truncated shard stops the pipeline" "$([ $? -eq 1 ] && in_log 'contract.shard_truncated'; echo $?)"
+sed -i 's/^  plugin: contract/  plugin: contract\n  on_contract_break: quarantine/' "$dir/masked.yaml"
+drip run "$dir/masked.yaml" --until caught-up
+check "under quarantine it goes on, with an alarm" "$([ $? -eq 0 ] && in_log 'level=error.*contract.shard_truncated'; echo $?)"
+got="$("$DUCKSQL" "$dir/dwh.duckdb" "SELECT count(*) FROM person")"
+check "and takes no other rows away: $got" "$([ "$got" = 5 ]; echo $?)"
 e2e_end

@@ -152,7 +152,8 @@ static int log_clear(struct wh *wh, struct wh_target *t, int64_t commit_time_us,
 	return wh_run(wh, NULL, err);
 }
 
-int wh_clear(struct wh *wh, struct wh_target *t, int64_t commit_time_us, struct drip_error *err)
+int wh_clear(struct wh *wh, struct wh_target *t, const char *source, int64_t commit_time_us,
+	     struct drip_error *err)
 {
 	t->dirty = true;
 	switch (t->mode) {
@@ -170,7 +171,10 @@ int wh_clear(struct wh *wh, struct wh_target *t, int64_t commit_time_us, struct 
 		}
 		wh_sql(wh, " WHERE %N IS DISTINCT FROM true", wh->config->deleted_column);
 	} else {
-		wh_sql(wh, "DELETE FROM %T", t->name);
+		wh_sql(wh, "DELETE FROM %T WHERE true", t->name);
+	}
+	if (source != NULL) {
+		wh_sql(wh, " AND %N = %L", wh->config->source_column, source);
 	}
 	return wh_run(wh, NULL, err);
 }

@@ -27,6 +27,7 @@
 enum wh_mode { WH_MIRROR = 1, WH_APPEND, WH_CHANGELOG, WH_MERGE, WH_SCD2 };
 enum wh_evolve { WH_EVOLVE_WIDEN = 1, WH_EVOLVE_ADD, WH_EVOLVE_ERROR };
 enum wh_deletes { WH_DELETES_HARD = 1, WH_DELETES_SOFT };
+enum wh_truncate { WH_TRUNCATE_FOLLOW, WH_TRUNCATE_KEEP };
 enum wh_drop { WH_DROP_KEEP = 1, WH_DROP_DROP };
 
 struct wh_override {
@@ -51,12 +52,14 @@ struct wh_config {
 	struct drip_strings track;
 	const char *op_column, *sequence_column, *commit_time_column, *deleted_column;
 	const char *surrogate_column, *valid_from_column, *valid_to_column, *current_column;
-	const char *hash_column;
+	const char *hash_column, *source_column;
+	struct drip_enum on_truncate;
 };
 
 /* What the options say of one source table. */
 struct wh_route {
 	enum wh_mode mode;
+	bool shared; /* other tables may go to the same target */
 	char table[DRIP_NAME_MAX];
 	uint32_t keys_count;
 	const char *keys[WH_KEYS_MAX]; /* (borrowed) from the schema or the options */
@@ -93,6 +96,7 @@ struct wh_range {
 };
 
 struct wh_source {
+	bool shared; /* by its route, others may write to the target too */
 	struct wh_source *next;
 	char *database, *table;
 	const struct drip_schema
@@ -189,7 +193,9 @@ void wh_sources_destroy(struct wh *wh);
 /* apply.c, scd2.c: the stage into the target; the stage is gone after. */
 int wh_apply(struct wh *wh, struct wh_target *t, struct drip_error *err);
 int wh_apply_scd2(struct wh *wh, struct wh_target *t, struct drip_error *err);
-int wh_clear(struct wh *wh, struct wh_target *t, int64_t commit_time_us, struct drip_error *err);
+/* `source` NULL: all rows; otherwise those of a mirror that came from that table. */
+int wh_clear(struct wh *wh, struct wh_target *t, const char *source, int64_t commit_time_us,
+	     struct drip_error *err);
 int wh_clear_scd2(struct wh *wh, struct wh_target *t, int64_t commit_time_us,
 		  struct drip_error *err);
 

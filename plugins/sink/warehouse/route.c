@@ -114,6 +114,8 @@ int wh_route(const struct wh_config *config, const struct drip_schema *schema, s
 	int rc;
 
 	memset(ret, 0, sizeof(*ret));
+	ret->shared = strstr(template, "{table}") == NULL &&
+		      (o == NULL || strpbrk(o->match, "*?") != NULL);
 	ret->mode = (enum wh_mode)(o != NULL && o->mode.value != 0 ? o->mode.value
 								   : config->mode.value);
 	if (expand(template, schema, ret->table, sizeof(ret->table)) != 0) {
@@ -175,6 +177,9 @@ static void add_metadata(struct drip_schema_builder *b, const struct wh_config *
 	}
 	if (mode == WH_CHANGELOG || config->metadata) {
 		add(b, config->commit_time_column, DRIP_TYPE_TIMESTAMP_UTC);
+	}
+	if (mode == WH_MIRROR && config->source_column != NULL) {
+		add(b, config->source_column, DRIP_TYPE_UTF8);
 	}
 }
 

@@ -8,6 +8,7 @@
 #include "private.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -102,6 +103,12 @@ static bool has_other_source(const struct wh *wh, const struct wh_source *s)
 	return false;
 }
 
+/* Also where the others have not been seen since the start. */
+static bool is_shared(const struct wh *wh, const struct wh_source *s)
+{
+	return s->shared || has_other_source(wh, s);
+}
+
 /* Makes `s` fit a schema: where it goes, what is added, and the table itself. */
 static int adopt(struct wh *wh, struct wh_source *s, const struct drip_schema *schema,
 		 struct drip_error *err)
@@ -110,6 +117,7 @@ static int adopt(struct wh *wh, struct wh_source *s, const struct drip_schema *s
 	struct wh_route route;
 	int rc = wh_route(wh->config, schema, &route, err);
 
+	s->shared = route.shared;
 	if (rc == 0) {
 		rc = close_ingest(wh, s, err);
 	}
@@ -194,6 +202,34 @@ static int64_t commit_time(struct wh *wh, const struct drip_batch *batch)
 	return batch->commit_time_us != 0 ? batch->commit_time_us : wh->ctx->host->wall_us(wh->ctx);
 }
 
+static void name_of(const struct wh_source *s, char buf[2 * DRIP_NAME_MAX])
+{
+	snprintf(buf, 2 * DRIP_NAME_MAX, "%s%s%s", s->database, s->database[0] != '\0' ? "." : "",
+		 s->table);
+}
+
+/* (gives) the table's name once a row. */
+static int source_names(const struct wh_source *s, int64_t rows, struct ArrowArray *ret,
+			struct drip_error *err)
+{
+	char name[2 * DRIP_NAME_MAX];
+	struct drip_column_builder b;
+	int64_t size;
+	int rc = drip_column_builder_init(&b, DRIP_TYPE_UTF8, rows, err);
+
+	if (rc < 0) {
+		return rc;
+	}
+	name_of(s, name);
+	size = (int64_t)strlen(name);
+	for (int64_t i = 0; i < rows; i++) {
+		drip_append_bytes(&b, name, size);
+	}
+	rc = drip_column_builder_build(&b, ret, err);
+	drip_column_builder_finish(&b);
+	return rc;
+}
+
 static int make_column(struct wh *wh, const struct wh_source *s, const struct drip_batch *batch,
 		       uint32_t index, struct ArrowArray *ret, struct drip_error *err)
 {
@@ -208,6 +244,9 @@ static int make_column(struct wh *wh, const struct wh_source *s, const struct dr
 					  err);
 		wh->next_sequence += batch->rows;
 		return rc;
+	}
+	if (wh->config->source_column != NULL && strcmp(name, wh->config->source_column) == 0) {
+		return source_names(s, batch->rows, ret, err);
 	}
 	return drip_column_count_up(DRIP_TYPE_TIMESTAMP_UTC, commit_time(wh, batch), 0, batch->rows,
 				    ret, err);
@@ -333,27 +372,41 @@ static int write_rows(struct wh *wh, struct wh_source *s, const struct drip_batc
 
 /* ---- control batches ---- */
 
+static int refuse_clear(const struct wh_source *s, struct drip_error *err)
+{
+	drip_error_set(err, -EINVAL, "warehouse.shared_truncate",
+		       "%s.%s was truncated, and nothing tells which rows of table %s came from it",
+		       s->database, s->table, s->target->name);
+	drip_error_hint(err, "Set `source_column` before rows are written, or `on_truncate: keep` "
+			     "to leave them.");
+	return -EINVAL;
+}
+
 static int clear(struct wh *wh, struct wh_source *s, const struct drip_batch *batch,
 		 struct drip_error *err)
 {
 	struct wh_target *t = s->target;
+	bool by_source = t->mode == WH_MIRROR && wh->config->source_column != NULL;
+	char name[2 * DRIP_NAME_MAX];
 	int rc;
 
 	if (t->mode == WH_APPEND || t->mode == WH_MERGE) {
 		return 0;
 	}
-	if (has_other_source(wh, s) && t->mode != WH_CHANGELOG) {
-		drip_log_warning(wh->ctx,
-				 "%s.%s was truncated, but is one of several sources of %s: "
-				 "its rows stay",
+	if (wh->config->on_truncate.value == WH_TRUNCATE_KEEP && t->mode != WH_CHANGELOG) {
+		drip_log_warning(wh->ctx, "%s.%s was truncated; its rows stay in table %s",
 				 s->database, s->table, t->name);
 		return 0;
 	}
+	if (is_shared(wh, s) && t->mode != WH_CHANGELOG && !by_source) {
+		return refuse_clear(s, err);
+	}
+	name_of(s, name);
 	rc = wh_flush(wh, t, err);
 	if (rc == 0 && t->staged) {
 		rc = wh_apply(wh, t, err);
 	}
-	return rc == 0 ? wh_clear(wh, t, commit_time(wh, batch), err) : rc;
+	return rc == 0 ? wh_clear(wh, t, by_source ? name : NULL, commit_time(wh, batch), err) : rc;
 }
 
 static int drop(struct wh *wh, struct wh_source *s, struct drip_error *err)
@@ -361,7 +414,7 @@ static int drop(struct wh *wh, struct wh_source *s, struct drip_error *err)
 	struct wh_target *t = s->target;
 	int rc;
 
-	if (wh->config->on_drop.value != WH_DROP_DROP || has_other_source(wh, s)) {
+	if (wh->config->on_drop.value != WH_DROP_DROP || is_shared(wh, s)) {
 		drip_log_warning(wh->ctx, "%s.%s was dropped; table %s stays", s->database,
 				 s->table, t->name);
 		return 0;

@@ -504,77 +504,7 @@ TEST(evolution_can_be_refused)
 	drip_schema_unref(blob);
 }
 
-TEST(shards_go_into_one_table)
-{
-	struct drip_schema *a = drip_test_schema("shop.orders_202601", ORDERS);
-	struct drip_schema *b = drip_test_schema("shop.orders_202602", ORDERS);
-
-	setup(DRIP_OPTIONS("connection", "dwh", "tables[0].match", "orders_*", "tables[0].as",
-			   "orders", "tables[0].mode", "mirror"));
-	write_rows(a, "r|1|new|1.00\n", 0, true);
-	write_rows(b, "r|2|new|2.00\n", 0, true);
-	write_rows(a, "u|1|paid|1.00\n", 5, false);
-	commit(1);
-	CHECK_QUERY("FROM orders ORDER BY id", "1|paid|1.00\n2|new|2.00\n");
-	write_control(DRIP_BATCH_TRUNCATE, a, 5);
-	commit(2);
-	CHECK_QUERY("SELECT count(*) FROM orders", "2\n");
-	CHECK(drip_harness_logged(h, "truncated"));
-	teardown();
-	drip_schema_unref(a);
-	drip_schema_unref(b);
-}
-
-/* What comes by way of the stage has false in _deleted, what went straight in has null. */
-static void load_shards(const char *columns, const char *one, const char *two, const char *three,
-			const char *want)
-{
-	struct drip_schema *a = drip_test_schema("shop.o_1", columns);
-	struct drip_schema *b = drip_test_schema("shop.o_2", columns);
-
-	setup(DRIP_OPTIONS("connection", "dwh", "deletes", "soft", "tables[0].match", "o_*",
-			   "tables[0].as", "o"));
-	write_rows(a, one, 0, true);
-	write_rows(b, two, 0, true);
-	write_rows(a, three, 0, true);
-	commit(1);
-	CHECK_QUERY("SELECT id, name, _deleted FROM o ORDER BY id", want);
-	teardown();
-	drip_schema_unref(a);
-	drip_schema_unref(b);
-}
-
-TEST(first_loads_of_shards_need_no_stage_while_they_share_no_key)
-{
-	static const char numbers[] = "id int64 key, name utf8 null";
-	static const char smaller[] = "id int32 key, name utf8 null";
-	static const char texts[] = "id utf8 key, name utf8 null";
-	static const char times[] = "id timestamp key, name utf8 null";
-	char line[128], want[160];
-
-	load_shards(numbers, "r|1|a\nr|9|b\n", "r|20|c\nr|10|d\n", "r|3|e\n",
-		    "1|a|NULL\n3|e|NULL\n9|b|NULL\n10|d|NULL\n20|c|NULL\n");
-	load_shards(smaller, "r|9|a\n", "r|-2|b\n", "r|-1|c\n", "-2|b|NULL\n-1|c|NULL\n9|a|NULL\n");
-	/* numbers as text: 9 comes before 10 */
-	load_shards(texts, "r|8|a\nr|9|b\n", "r|10|c\nr|11|d\n", "r|7|e\n",
-		    "10|c|NULL\n11|d|NULL\n7|e|NULL\n8|a|NULL\n9|b|NULL\n");
-	/* the later row of a key counts, and ranges that meet may hide one */
-	load_shards(numbers, "r|1|a\nr|2|b\n", "r|2|c\nr|3|d\n", "r|0|e\n",
-		    "0|e|false\n1|a|NULL\n2|c|false\n3|d|false\n");
-	load_shards(numbers, "r|1|a\n", "r|5|c\n", "r|9|e\n", "1|a|NULL\n5|c|NULL\n9|e|false\n");
-	load_shards(texts, "r|x|a\n", "r|x|c\n", "r|y|d\n", "x|c|false\ny|d|false\n");
-	/* keys without a range */
-	load_shards(times, "r|2026-01-01T00:00:00|a\n", "r|2026-02-01T00:00:00|b\n", "",
-		    "2026-01-01T00:00:00|a|NULL\n2026-02-01T00:00:00|b|false\n");
-	memset(line, 'k', 65);
-	memcpy(line + 65, "|b\n", 4);
-	memcpy(want, "a|a|NULL\n", 9);
-	memcpy(want + 9, line, 65);
-	memcpy(want + 74, "|b|false\n", 10);
-	memmove(line + 2, line, 69);
-	memcpy(line, "r|", 2);
-	load_shards(texts, "r|a|a\n", line, "", want);
-}
+#include "test_shards.h"
 
 TEST(negotiation_is_offline_and_exact)
 {

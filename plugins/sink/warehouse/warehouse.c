@@ -33,6 +33,15 @@ static const struct drip_enum_value evolves[] = {
 	{"error", WH_EVOLVE_ERROR, "Any change stops the pipeline."},
 	{NULL, 0, NULL},
 };
+static const struct drip_enum_value truncates[] = {
+	{.name = "follow",
+	 .value = WH_TRUNCATE_FOLLOW,
+	 .help = "They are deleted, or marked, or their versions end. Where the target has several "
+		 "sources and nothing tells which rows are meant, the pipeline stops."},
+	{.name = "keep", .value = WH_TRUNCATE_KEEP, .help = "They stay, with a warning."},
+	{.name = NULL},
+};
+
 static const struct drip_enum_value drops[] = {
 	{"keep", WH_DROP_KEEP, "The table stays."},
 	{"drop", WH_DROP_DROP, "The table is dropped too, unless it has several sources."},
@@ -78,6 +87,14 @@ static const struct drip_option options[] = {
 			    "source drops stay, and are null from then on."),
 	DRIP_OPTION(struct wh_config, on_drop, .default_text = "keep", .values = drops,
 		    .help = "What becomes of a table whose source is dropped."),
+	DRIP_OPTION(struct wh_config, on_truncate, .default_text = "follow", .values = truncates,
+		    .help = "What becomes of the rows of a source that is truncated. In modes "
+			    "append and merge they stay."),
+	DRIP_OPTION(struct wh_config, source_column,
+		    .help = "Column that a mirror gets for the table, database.table, that a row "
+			    "came from. A target of several tables needs it to follow the truncate "
+			    "of one of them.",
+		    .example = "_source"),
 	DRIP_OPTION(struct wh_config, create, .default_text = "true",
 		    .help = "Creates the schema and the tables that do not exist."),
 	DRIP_OPTION(struct wh_config, metadata, .default_text = "false",
