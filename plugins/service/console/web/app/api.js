@@ -17,6 +17,7 @@ export const live = {
 
 const listeners = new Set();
 let generation = 0; // of the stream; an older one ends
+let stream = new AbortController();
 
 export function subscribe(listener) {
 	listeners.add(listener);
@@ -229,13 +230,16 @@ async function poll(until, mine) {
 // Begins, or begins anew with another token.
 export async function connect() {
 	const me = ++generation;
+	stream.abort();
+	stream = new AbortController();
+	const { signal } = stream;
 	const mine = () => me === generation;
 	let wait = 1000;
 	setLink('connecting');
 	while (mine() && live.link !== 'locked') {
 		const begun = Date.now();
 		try {
-			await readStream(undefined, mine);
+			await readStream(signal, mine);
 		} catch {
 			// polled below, and tried again
 		}
@@ -245,6 +249,18 @@ export async function connect() {
 		}
 	}
 }
+
+// A page that is kept for the button Back would keep its stream, and soon all connections that a
+// browser has for one server.
+addEventListener('pagehide', () => {
+	generation++;
+	stream.abort();
+});
+addEventListener('pageshow', (event) => {
+	if (event.persisted) {
+		connect();
+	}
+});
 
 export function unlock(token) {
 	sessionStorage.setItem('token', token);
