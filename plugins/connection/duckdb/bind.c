@@ -15,14 +15,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FUNCTION "dripline_batch"
+#define FUNCTION DRIP_DUCK_BATCH_FUNCTION
 /* A scan that needs no column asks for the first one. Where it matters what is asked for, the first
  * is this. */
 #define NO_COLUMN "_none"
 
 struct scan {
 	struct drip_duck_slot *slot;
-	const struct drip_batch *batch;
+	const struct drip_batch *batch; /* that is read; NULL: none */
+	size_t index;                   /* of a load: which of its batches that is */
 	int64_t row;
 	uint32_t columns_count;
 	idx_t *columns; /* of the table, for each vector of the chunk */
@@ -87,7 +88,13 @@ static void on_bind(duckdb_bind_info info)
 		add_column(info, &extra);
 	}
 	for (uint32_t i = 0; i < slot->schema->columns_count; i++) {
-		add_column(info, drip_schema_column(slot->schema, i));
+		const struct drip_column *column = drip_schema_column(slot->schema, i);
+
+		if (slot->load != NULL) {
+			duckdb_bind_add_result_column(info, column->name, slot->load->types[i]);
+		} else {
+			add_column(info, column);
+		}
 	}
 	if (slot->with_op != NULL) {
 		extra = text;
@@ -131,12 +138,25 @@ static void free_scan(void *data)
 	free(scan);
 }
 
-static void fill_init(struct scan *scan, uint32_t index, const struct drip_column *column)
+static void fill_init(struct scan *scan, uint32_t index, uint32_t at)
 {
-	duckdb_logical_type type = drip_duck_logical(column);
+	const struct drip_column *column = drip_schema_column(scan->slot->schema, at);
+	const struct drip_duck_load *load = scan->slot->load;
+	duckdb_logical_type type = load != NULL ? load->types[at] : drip_duck_logical(column);
 
 	drip_duck_fill_init(&scan->fills[index], column, type);
-	duckdb_destroy_logical_type(&type);
+	if (load == NULL) {
+		duckdb_destroy_logical_type(&type);
+	}
+}
+
+/* The first batch of a load, or the one that is bound. */
+static const struct drip_batch *first_batch(const struct drip_duck_slot *slot)
+{
+	if (slot->load == NULL) {
+		return slot->batch;
+	}
+	return slot->load->count > 0 ? slot->load->batches[0] : NULL;
 }
 
 static void on_init(duckdb_init_info info)
@@ -145,7 +165,7 @@ static void on_init(duckdb_init_info info)
 	uint32_t count = (uint32_t)duckdb_init_get_column_count(info);
 	struct scan *scan;
 
-	if (slot->batch == NULL && !slot->empty) {
+	if (first_batch(slot) == NULL && !slot->empty) {
 		duckdb_init_set_error(info, "no batch is bound to this table");
 		return;
 	}
@@ -159,7 +179,7 @@ static void on_init(duckdb_init_info info)
 		return;
 	}
 	scan->slot = slot;
-	scan->batch = slot->batch;
+	scan->batch = first_batch(slot);
 	scan->columns_count = count;
 	duckdb_init_set_init_data(info, scan, free_scan);
 	duckdb_init_set_max_threads(info, 1);
@@ -173,8 +193,8 @@ static void on_init(duckdb_init_info info)
 		if (slot->used != NULL) {
 			slot->used[column] = 1;
 		}
-		fill_init(scan, i, drip_schema_column(slot->schema, (uint32_t)column));
-		if (scan->batch != NULL && !check_text(scan->batch, (uint32_t)column, info)) {
+		fill_init(scan, i, (uint32_t)column);
+		if (slot->batch != NULL && !check_text(scan->batch, (uint32_t)column, info)) {
 			return;
 		}
 	}
@@ -191,19 +211,40 @@ static void fill_column(struct scan *scan, uint32_t i, int64_t count, duckdb_vec
 		if (drip_duck_fill_rows(&scan->fills[i], scan->batch->array.children[column],
 					scan->row, count, vector, &err) != 0) {
 			duckdb_function_set_error(info, err.message);
+			if (scan->slot->load != NULL && scan->slot->load->error->rc == 0) {
+				*scan->slot->load->error = err;
+			}
 		}
 	} else if (column == data && scan->slot->with_op != NULL) {
 		drip_duck_fill_ops(scan->batch, scan->row, count, vector);
 	} else if (column <= data + 1 && scan->slot->with_row != NULL) {
-		drip_duck_fill_numbers(scan->row, count, vector);
+		int64_t first = scan->row;
+
+		if (scan->slot->load != NULL) {
+			first += (int64_t)(scan->batch->sequence << 32);
+		}
+		drip_duck_fill_numbers(first, count, vector);
+	}
+}
+
+/* To the next batch of a load where the last one is read to its end. */
+static void next_batch(struct scan *scan)
+{
+	const struct drip_duck_load *load = scan->slot->load;
+
+	while (load != NULL && scan->row == scan->batch->rows && scan->index + 1 < load->count) {
+		scan->batch = load->batches[++scan->index];
+		scan->row = 0;
 	}
 }
 
 static void on_scan(duckdb_function_info info, duckdb_data_chunk output)
 {
 	struct scan *scan = duckdb_function_get_init_data(info);
-	int64_t count = scan->batch != NULL ? scan->batch->rows - scan->row : 0;
+	int64_t count;
 
+	next_batch(scan);
+	count = scan->batch != NULL ? scan->batch->rows - scan->row : 0;
 	if (count > DRIP_DUCK_CHUNK) {
 		count = DRIP_DUCK_CHUNK;
 	}
@@ -311,6 +352,29 @@ static struct drip_duck_slot *slot_create(struct drip_duck_session *s, const cha
 		return NULL;
 	}
 	return slot;
+}
+
+struct drip_duck_slot *drip_duck_load_create(struct drip_duck_session *s,
+					     const struct drip_schema *schema, const char *with_op,
+					     const char *with_sequence,
+					     const struct drip_duck_load *load)
+{
+	struct drip_duck_slot *slot = slot_create(s, "", schema, with_op, with_sequence);
+
+	if (slot != NULL) {
+		slot->load = load;
+	}
+	return slot;
+}
+
+void drip_duck_load_destroy(struct drip_duck_session *s, struct drip_duck_slot *slot)
+{
+	slot_destroy(s->duck, slot);
+}
+
+void drip_duck_load_settle(struct drip_duck_slot *slot)
+{
+	(void)__atomic_load_n(&slot->scanned, __ATOMIC_ACQUIRE);
 }
 
 static int make_view(struct drip_duck_session *s, struct drip_duck_slot *slot,

@@ -1,48 +1,78 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bulk load: Arrow batches go through data chunks into an appender, a vector at a time. Where a
- * column's type is the table's, nothing is cast; where it differs, DuckDB casts. Thread: the
- * session's.
+ * Bulk load: batches are held until they are some megabytes, and then go into the table by one
+ * INSERT that scans them (bind.c). DuckDB's appender would copy every row first, and its statement
+ * spins while DuckDB's other threads work. Where a column's type is the table's, nothing is cast;
+ * where it differs, DuckDB casts. Thread: the session's.
  */
 #include "private.h"
 
+#include <dripline/text.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FLUSH_BYTES (UINT64_C(8) << 20)
+#define HELD_BYTES_MAX (UINT64_C(8) << 20) /* in all loads of a session: then all are run */
+#define HELD_MAX       1024                /* batches of one load */
 
 struct drip_sql_ingest {
+	struct drip_sql_ingest *next; /* of the session's */
 	struct drip_duck_session *session;
 	const struct drip_schema *schema; /* one reference */
-	duckdb_appender appender;
-	duckdb_data_chunk chunk;
-	struct drip_duck_fill *fills;
-	duckdb_logical_type *types; /* of the chunk: columns, then op, then sequence */
-	uint32_t types_count;
-	bool op, sequence;
-	uint64_t unflushed_bytes; /* of batches in the appender's own buffer */
+	struct drip_duck_slot *slot;
+	duckdb_prepared_statement insert;
+	struct drip_duck_load load;
+	const struct drip_batch *held[HELD_MAX]; /* one reference each */
+	uint64_t held_bytes;
+	struct drip_error error; /* of a scan */
 	bool own_transaction; /* the session had none: all rows become visible at once, or none */
 	char table[DRIP_NAME_MAX];
-	int rc; /* first failure: then the appender takes no more */
+	int rc; /* first failure: then it takes no more */
 };
 
-static int appender_failed(struct drip_sql_ingest *in, const char *doing, struct drip_error *err)
-{
-	duckdb_error_data data = duckdb_appender_error_data(in->appender);
-	char text[DRIP_NAME_MAX + 32];
-	int rc;
+/* ---- opening ---- */
 
-	snprintf(text, sizeof(text), "%s %s", doing, in->table);
-	rc = drip_duck_error(in->session, duckdb_error_data_message(data), text, err);
-	duckdb_destroy_error_data(&data);
-	in->rc = rc;
-	return rc;
+static void put_name(struct drip_text *t, const char *name)
+{
+	drip_text_put(t, "\"", 1);
+	for (; *name != '\0'; name++) {
+		drip_text_put(t, *name == '"' ? "\"\"" : name, *name == '"' ? 2 : 1);
+	}
+	drip_text_put(t, "\"", 1);
 }
 
-/* The chunk's type for a column: the table's, where the values need no cast for it. */
-static duckdb_logical_type chunk_type(const struct drip_column *column, duckdb_logical_type table)
+static void put_table(struct drip_text *t, const char *schema, const char *table)
+{
+	if (schema != NULL && strcmp(schema, "temp") == 0) {
+		drip_text_puts(t, "temp.main.");
+	} else if (schema != NULL) {
+		put_name(t, schema);
+		drip_text_puts(t, ".");
+	}
+	put_name(t, table);
+}
+
+static void put_columns(struct drip_text *t, const struct drip_sql_ingest *in, const char *with_op,
+			const char *with_sequence)
+{
+	const char *more[] = {with_op, with_sequence};
+
+	for (uint32_t i = 0; i < in->schema->columns_count; i++) {
+		drip_text_puts(t, i > 0 ? ", " : "");
+		put_name(t, drip_schema_column(in->schema, i)->name);
+	}
+	for (size_t i = 0; i < DRIP_COUNT(more); i++) {
+		if (more[i] != NULL) {
+			drip_text_puts(t, ", ");
+			put_name(t, more[i]);
+		}
+	}
+}
+
+/* The scan's type for a column: the table's, where the values need no cast for it. */
+static duckdb_logical_type scan_type(const struct drip_column *column, duckdb_logical_type table)
 {
 	struct drip_column natural = {.type = DRIP_TYPE_NONE};
 	struct drip_column text = {.struct_size = sizeof(text), .type = DRIP_TYPE_UTF8};
@@ -59,75 +89,135 @@ static duckdb_logical_type chunk_type(const struct drip_column *column, duckdb_l
 		column->type == DRIP_TYPE_UUID || column->type == DRIP_TYPE_JSON ? &text : column);
 }
 
-static int add_column(struct drip_sql_ingest *in, const char *name, struct drip_error *err)
+/* What the table's columns are; all that are named must be there. */
+static int find_types(struct drip_sql_ingest *in, const char *schema, const char *with_op,
+		      const char *with_sequence, struct drip_error *err)
 {
-	if (duckdb_appender_add_column(in->appender, name) != DuckDBSuccess) {
-		return appender_failed(in, "load into", err);
-	}
-	return 0;
-}
+	duckdb_prepared_statement select = NULL;
+	struct drip_text text = {0};
+	int rc;
 
-static int set_columns(struct drip_sql_ingest *in, const char *with_op, const char *with_sequence,
-		       struct drip_error *err)
-{
-	uint32_t count = in->schema->columns_count;
-	int rc = 0;
-
-	for (uint32_t i = 0; rc == 0 && i < count; i++) {
-		rc = add_column(in, drip_schema_column(in->schema, i)->name, err);
+	in->load.types = calloc(in->schema->columns_count + 1, sizeof(duckdb_logical_type));
+	if (in->load.types == NULL) {
+		return drip_error_nomem(err, in->schema->columns_count * sizeof(void *));
 	}
-	if (rc == 0 && with_op != NULL) {
-		rc = add_column(in, with_op, err);
-		in->op = true;
+	drip_text_puts(&text, "SELECT ");
+	put_columns(&text, in, with_op, with_sequence);
+	drip_text_puts(&text, " FROM ");
+	put_table(&text, schema, in->table);
+	drip_text_put(&text, "", 1);
+	rc = drip_text_check(&text, err);
+	if (rc == 0) {
+		rc = drip_duck_prepare(in->session, text.data, &select, err);
 	}
-	if (rc == 0 && with_sequence != NULL) {
-		rc = add_column(in, with_sequence, err);
-		in->sequence = true;
+	for (uint32_t i = 0; rc == 0 && i < in->schema->columns_count; i++) {
+		in->load.types[i] =
+			scan_type(drip_schema_column(in->schema, i),
+				  duckdb_prepared_statement_column_logical_type(select, i));
+		if (in->load.types[i] == NULL) {
+			rc = drip_error_nomem(err, sizeof(duckdb_logical_type));
+		}
 	}
+	duckdb_destroy_prepare(&select);
+	drip_text_finish(&text);
 	return rc;
 }
 
-static int make_chunk(struct drip_sql_ingest *in, struct drip_error *err)
+static int prepare_insert(struct drip_sql_ingest *in, const char *schema, const char *with_op,
+			  const char *with_sequence, struct drip_error *err)
 {
-	uint32_t count = in->schema->columns_count;
+	struct drip_text text = {0};
+	char source[80];
+	int rc;
 
-	in->fills = calloc(count + 1, sizeof(*in->fills));
-	in->types = calloc(count + 2, sizeof(duckdb_logical_type));
-	if (in->fills == NULL || in->types == NULL) {
-		return drip_error_nomem(err, (count + 2) * sizeof(*in->fills));
+	in->slot =
+		drip_duck_load_create(in->session, in->schema, with_op, with_sequence, &in->load);
+	if (in->slot == NULL) {
+		return drip_error_nomem(err, sizeof(*in->slot));
 	}
-	for (uint32_t i = 0; i < count; i++) {
-		const struct drip_column *column = drip_schema_column(in->schema, i);
+	drip_text_puts(&text, "INSERT INTO ");
+	put_table(&text, schema, in->table);
+	drip_text_puts(&text, " (");
+	put_columns(&text, in, with_op, with_sequence);
+	snprintf(source, sizeof(source),
+		 ") SELECT * FROM " DRIP_DUCK_BATCH_FUNCTION "(%" PRId64 ")", in->slot->id);
+	drip_text_put(&text, source, strlen(source) + 1);
+	rc = drip_text_check(&text, err);
+	if (rc == 0) {
+		rc = drip_duck_prepare(in->session, text.data, &in->insert, err);
+	}
+	drip_text_finish(&text);
+	return rc;
+}
 
-		in->types[in->types_count++] =
-			chunk_type(column, duckdb_appender_column_type(in->appender, i));
-		drip_duck_fill_init(&in->fills[i], column, in->types[i]);
+/* ---- holding and running ---- */
+
+static void let_go(struct drip_sql_ingest *in)
+{
+	if (in->slot != NULL) {
+		drip_duck_load_settle(in->slot);
 	}
-	if (in->op) {
-		in->types[in->types_count++] = duckdb_create_logical_type(DUCKDB_TYPE_VARCHAR);
+	while (in->load.count > 0) {
+		drip_batch_unref(in->held[--in->load.count]);
 	}
-	if (in->sequence) {
-		in->types[in->types_count++] = duckdb_create_logical_type(DUCKDB_TYPE_BIGINT);
-	}
-	in->chunk = duckdb_create_data_chunk(in->types, in->types_count);
-	return in->chunk != NULL ? 0 : drip_error_nomem(err, DRIP_DUCK_CHUNK);
+	in->session->ingest_bytes -= in->held_bytes;
+	in->held_bytes = 0;
 }
 
 static void destroy(struct drip_sql_ingest *in)
 {
-	if (in->chunk != NULL) {
-		duckdb_destroy_data_chunk(&in->chunk);
+	for (struct drip_sql_ingest **p = &in->session->ingests; *p != NULL; p = &(*p)->next) {
+		if (*p == in) {
+			*p = in->next;
+			break;
+		}
 	}
-	for (uint32_t i = 0; i < in->types_count; i++) {
-		duckdb_destroy_logical_type(&in->types[i]);
+	duckdb_destroy_prepare(&in->insert);
+	let_go(in);
+	if (in->slot != NULL) {
+		drip_duck_load_destroy(in->session, in->slot);
 	}
-	if (in->appender != NULL) {
-		duckdb_appender_destroy(&in->appender);
+	for (uint32_t i = 0; in->load.types != NULL && i < in->schema->columns_count; i++) {
+		duckdb_destroy_logical_type(&in->load.types[i]);
 	}
-	free(in->types);
-	free(in->fills);
+	free(in->load.types);
 	drip_schema_unref(in->schema);
 	free(in);
+}
+
+/* The rows that are held into the table. */
+static int run(struct drip_sql_ingest *in, struct drip_error *err)
+{
+	char doing[DRIP_NAME_MAX + 32];
+	int rc = in->rc;
+
+	if (rc != 0 || in->load.count == 0) {
+		return rc;
+	}
+	drip_duck_stream_detach(in->session);
+	in->error.rc = 0;
+	snprintf(doing, sizeof(doing), "load into %s", in->table);
+	rc = drip_duck_run(in->session, in->insert, doing, NULL, err);
+	if (rc != 0 && in->error.rc != 0) {
+		*err = in->error; /* what the scan said, which DuckDB wraps */
+		rc = err->rc;
+	}
+	let_go(in);
+	if (rc != 0) {
+		in->rc = rc;
+		in->session->failed |= in->session->in_transaction;
+	}
+	return rc;
+}
+
+static int run_all(struct drip_duck_session *s, struct drip_error *err)
+{
+	int rc = 0;
+
+	for (struct drip_sql_ingest *in = s->ingests; rc == 0 && in != NULL; in = in->next) {
+		rc = run(in, err);
+	}
+	return rc;
 }
 
 int drip_duck_ingest_open(void *session, const char *schema, const char *table,
@@ -136,7 +226,6 @@ int drip_duck_ingest_open(void *session, const char *schema, const char *table,
 			  struct drip_error *err)
 {
 	struct drip_duck_session *s = session;
-	bool temp = schema != NULL && strcmp(schema, "temp") == 0;
 	struct drip_sql_ingest *in;
 	int rc = drip_duck_session_usable(s, err);
 
@@ -149,22 +238,22 @@ int drip_duck_ingest_open(void *session, const char *schema, const char *table,
 		return drip_error_nomem(err, sizeof(*in));
 	}
 	in->session = s;
+	in->next = s->ingests;
+	s->ingests = in;
 	in->schema = drip_schema_ref(columns);
+	in->load.batches = in->held;
+	in->load.error = &in->error;
+	in->error.struct_size = sizeof(in->error);
 	snprintf(in->table, sizeof(in->table), "%s", table);
 	if (!s->in_transaction) {
 		rc = drip_duck_begin(s, err);
 		in->own_transaction = rc == 0;
 	}
-	if (rc == 0 &&
-	    duckdb_appender_create_ext(s->connection, temp ? "temp" : NULL, temp ? "main" : schema,
-				       table, &in->appender) != DuckDBSuccess) {
-		rc = appender_failed(in, "load into", err);
+	if (rc == 0) {
+		rc = find_types(in, schema, with_op, with_sequence, err);
 	}
 	if (rc == 0) {
-		rc = set_columns(in, with_op, with_sequence, err);
-	}
-	if (rc == 0) {
-		rc = make_chunk(in, err);
+		rc = prepare_insert(in, schema, with_op, with_sequence, err);
 	}
 	if (rc != 0) {
 		bool own = in->own_transaction;
@@ -203,47 +292,20 @@ static int check_text(struct drip_sql_ingest *in, const struct drip_batch *batch
 	return 0;
 }
 
-static int append_rows(struct drip_sql_ingest *in, const struct drip_batch *batch, int64_t start,
-		       int64_t count, struct drip_error *err)
+static int take(struct drip_sql_ingest *in, const struct drip_batch *batch, struct drip_error *err)
 {
-	uint32_t i;
-	int rc = 0;
+	int rc = check_text(in, batch, err);
 
-	duckdb_data_chunk_reset(in->chunk);
-	for (i = 0; rc == 0 && i < in->schema->columns_count; i++) {
-		rc = drip_duck_fill_rows(&in->fills[i], batch->array.children[i], start, count,
-					 duckdb_data_chunk_get_vector(in->chunk, i), err);
-	}
 	if (rc != 0) {
 		return rc;
 	}
-	if (in->op) {
-		drip_duck_fill_ops(batch, start, count,
-				   duckdb_data_chunk_get_vector(in->chunk, i++));
+	in->held[in->load.count++] = drip_batch_ref(batch);
+	in->held_bytes += batch->bytes;
+	in->session->ingest_bytes += batch->bytes;
+	if (in->session->ingest_bytes >= HELD_BYTES_MAX) {
+		return run_all(in->session, err);
 	}
-	if (in->sequence) {
-		drip_duck_fill_numbers((int64_t)(batch->sequence << 32) + start, count,
-				       duckdb_data_chunk_get_vector(in->chunk, i));
-	}
-	duckdb_data_chunk_set_size(in->chunk, (idx_t)count);
-	if (duckdb_append_data_chunk(in->appender, in->chunk) != DuckDBSuccess) {
-		return appender_failed(in, "load into", err);
-	}
-	return 0;
-}
-
-/* The appender holds 200,000 rows outside of memory_limit, however wide they are: bound it. */
-static int flush_full(struct drip_sql_ingest *in, const struct drip_batch *batch,
-		      struct drip_error *err)
-{
-	in->unflushed_bytes += batch->bytes;
-	if (in->unflushed_bytes < FLUSH_BYTES) {
-		return 0;
-	}
-	in->unflushed_bytes = 0;
-	return duckdb_appender_flush(in->appender) == DuckDBSuccess
-		       ? 0
-		       : appender_failed(in, "load into", err);
+	return in->load.count == HELD_MAX ? run(in, err) : 0;
 }
 
 int drip_duck_ingest_write(struct drip_sql_ingest *ingest, const struct drip_batch *batch,
@@ -263,23 +325,12 @@ int drip_duck_ingest_write(struct drip_sql_ingest *ingest, const struct drip_bat
 				    ingest->table, batch->schema->columns_count,
 				    ingest->schema->columns_count);
 	}
-	if (rc == 0) {
-		rc = check_text(ingest, batch, err);
-	}
-	for (int64_t start = 0; rc == 0 && start < batch->rows; start += DRIP_DUCK_CHUNK) {
-		int64_t left = batch->rows - start;
-
-		rc = append_rows(ingest, batch, start,
-				 left < DRIP_DUCK_CHUNK ? left : DRIP_DUCK_CHUNK, err);
-	}
-	if (rc == 0) {
-		rc = flush_full(ingest, batch, err);
+	if (rc == 0 && batch->rows > 0) {
+		rc = take(ingest, batch, err);
 	}
 	if (rc != 0) {
 		ingest->rc = rc;
-		if (ingest->session->in_transaction) {
-			ingest->session->failed = true;
-		}
+		ingest->session->failed |= ingest->session->in_transaction;
 	}
 	return rc;
 }
@@ -288,16 +339,16 @@ int drip_duck_ingest_close(struct drip_sql_ingest *ingest, struct drip_error *er
 {
 	struct drip_duck_session *s = ingest->session;
 	int rc = ingest->rc;
-	bool own;
+	bool own = ingest->own_transaction;
 
 	if (rc != 0) {
 		rc = drip_error_set_retryable(err, rc, "duckdb.transaction_aborted",
 					      "could not load into %s: an earlier write failed",
 					      ingest->table);
-	} else if (duckdb_appender_close(ingest->appender) != DuckDBSuccess) {
-		rc = appender_failed(ingest, "load into", err);
+	} else if (ingest->load.count > 0) {
+		rc = drip_duck_session_usable(s, err);
+		rc = rc == 0 ? run(ingest, err) : rc;
 	}
-	own = ingest->own_transaction;
 	destroy(ingest);
 	if (own && rc == 0) {
 		rc = drip_duck_commit(s, err);

@@ -61,6 +61,14 @@ struct drip_duck {
 
 struct drip_duck_session;
 
+/* Batches that go into a table with one statement: see ingest.c. */
+struct drip_duck_load {
+	const struct drip_batch **batches; /* of the slot's schema, their text checked */
+	size_t count;
+	duckdb_logical_type *types; /* one a column: the table's, where the values need no cast */
+	struct drip_error *error;   /* gets the first failure of a scan */
+};
+
 /* A batch that SQL of one session reads as a table. */
 struct drip_duck_slot {
 	struct drip_duck_slot *next;
@@ -69,12 +77,13 @@ struct drip_duck_slot {
 	uint64_t connection_id;
 	char *name, *with_op, *with_row;
 	bool in_schema; /* the name is "schema.table", and the view is no temporary one */
-	const struct drip_schema *schema; /* one reference */
-	const struct drip_batch *batch;   /* (borrowed) NULL: unbound, unless `empty` */
-	bool empty;                       /* no batch, reads as no rows: for inference */
-	bool view;                        /* the view exists */
-	uint8_t *used;                    /* empty: set for each column that a scan asked for */
-	uint64_t scanned;                 /* chunks that scans gave; atomic */
+	const struct drip_schema *schema;  /* one reference */
+	const struct drip_batch *batch;    /* (borrowed) NULL: unbound, unless `empty` */
+	bool empty;                        /* no batch, reads as no rows: for inference */
+	const struct drip_duck_load *load; /* (borrowed) in place of `batch`: what a load gives */
+	bool view;                         /* the view exists */
+	uint8_t *used;                     /* empty: set for each column that a scan asked for */
+	uint64_t scanned;                  /* chunks that scans gave; atomic */
 };
 
 struct drip_duck_session {
@@ -85,6 +94,8 @@ struct drip_duck_session {
 	struct drip_duck_stream *stream;
 	struct drip_duck_slot *binds[DRIP_DUCK_BINDS_MAX];
 	uint32_t binds_count;
+	struct drip_sql_ingest *ingests; /* open ones */
+	uint64_t ingest_bytes;           /* of the batches that they hold */
 	/* The last prepared query, for callers that repeat one text. */
 	char *prepared_sql;
 	duckdb_prepared_statement prepared;
@@ -157,6 +168,9 @@ int drip_duck_session_usable(struct drip_duck_session *s, struct drip_error *err
 int drip_duck_prepare(struct drip_duck_session *s, const char *sql, duckdb_prepared_statement *ret,
 		      struct drip_error *err);
 void drip_duck_forget_prepared(struct drip_duck_session *s);
+/* Runs it to its end; `doing` is for messages. *ret_rows as in drip_sql.execute, may be NULL. */
+int drip_duck_run(struct drip_duck_session *s, duckdb_prepared_statement statement,
+		  const char *doing, int64_t *ret_rows, struct drip_error *err);
 
 /* query.c */
 int drip_duck_query(void *session, const char *sql, const struct drip_batch *bind,
@@ -189,6 +203,15 @@ int drip_duck_ingest_write(struct drip_sql_ingest *ingest, const struct drip_bat
 int drip_duck_ingest_close(struct drip_sql_ingest *ingest, struct drip_error *err);
 
 /* bind.c */
+#define DRIP_DUCK_BATCH_FUNCTION "dripline_batch" /* table function of a slot's id */
+/* (gives) a slot that reads as what `load` (borrowed) holds at the time. NULL without memory. */
+struct drip_duck_slot *drip_duck_load_create(struct drip_duck_session *s,
+					     const struct drip_schema *schema, const char *with_op,
+					     const char *with_sequence,
+					     const struct drip_duck_load *load);
+void drip_duck_load_destroy(struct drip_duck_session *s, struct drip_duck_slot *slot);
+/* No statement runs: what scans read may go from here on. */
+void drip_duck_load_settle(struct drip_duck_slot *slot);
 int drip_duck_bind_register(struct drip_duck *duck, struct drip_error *err);
 int drip_duck_bind(void *session, const char *name, const struct drip_batch *batch,
 		   const char *with_op, const char *with_row, struct drip_error *err);

@@ -178,8 +178,8 @@ static duckdb_pending_state do_work(duckdb_pending_result pending)
 	return state;
 }
 
-static int run_prepared(struct drip_duck_session *s, duckdb_prepared_statement statement,
-			int64_t *ret_rows, struct drip_error *err)
+int drip_duck_run(struct drip_duck_session *s, duckdb_prepared_statement statement,
+		  const char *doing, int64_t *ret_rows, struct drip_error *err)
 {
 	duckdb_pending_result pending = NULL;
 	duckdb_result result;
@@ -187,12 +187,12 @@ static int run_prepared(struct drip_duck_session *s, duckdb_prepared_statement s
 
 	if (duckdb_pending_prepared(statement, &pending) != DuckDBSuccess ||
 	    do_work(pending) == DUCKDB_PENDING_ERROR) {
-		rc = drip_duck_error(s, duckdb_pending_error(pending), "run SQL", err);
+		rc = drip_duck_error(s, duckdb_pending_error(pending), doing, err);
 		duckdb_destroy_pending(&pending);
 		return rc;
 	}
 	if (duckdb_execute_pending(pending, &result) != DuckDBSuccess) {
-		rc = drip_duck_error(s, duckdb_result_error(&result), "run SQL", err);
+		rc = drip_duck_error(s, duckdb_result_error(&result), doing, err);
 	} else if (ret_rows != NULL) {
 		*ret_rows = duckdb_result_return_type(result) == DUCKDB_RESULT_TYPE_CHANGED_ROWS
 				    ? (int64_t)duckdb_rows_changed(&result)
@@ -217,7 +217,7 @@ int drip_duck_execute(void *session, const char *sql, int64_t *ret_rows, struct 
 	if (rc != 0) {
 		return rc;
 	}
-	rc = run_prepared(s, statement, ret_rows, err);
+	rc = drip_duck_run(s, statement, "run SQL", ret_rows, err);
 	duckdb_destroy_prepare(&statement);
 	return rc;
 }

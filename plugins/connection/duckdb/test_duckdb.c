@@ -249,6 +249,42 @@ TEST(ingest_carries_op_and_sequence)
 	teardown();
 }
 
+/* Several batches go in by one statement, and more of them than are held at once. */
+TEST(batches_are_loaded_in_their_order)
+{
+	struct drip_schema *schema = all_types();
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_sql_ingest *in, *other;
+	int64_t rows = 0;
+
+	setup(":memory:");
+	create_table(schema, "t", ", seq BIGINT");
+	create_table(schema, "u", "");
+	REQUIRE_OK(sql->begin(session, &err), &err);
+	REQUIRE_OK(sql->ingest_open(session, NULL, "t", schema, NULL, "seq", &in, &err), &err);
+	REQUIRE_OK(sql->ingest_open(session, NULL, "u", schema, NULL, NULL, &other, &err), &err);
+	for (uint64_t i = 0; i < 2100; i++) {
+		struct drip_batch *batch = make_rows(schema, i % 700 == 0 ? 5000 : 2, i % 2 == 0);
+
+		batch->sequence = i;
+		rows += batch->rows;
+		REQUIRE_OK(sql->ingest_write(in, batch, &err), &err);
+		REQUIRE_OK(sql->ingest_write(other, batch, &err), &err);
+		drip_batch_unref(batch);
+	}
+	REQUIRE_OK(sql->ingest_close(in, &err), &err);
+	REQUIRE_OK(sql->ingest_close(other, &err), &err);
+	REQUIRE_OK(sql->commit(session, &err), &err);
+	CHECK_EQ_INT(fixture_number(sql, session, "SELECT count(*) AS n FROM u"), rows);
+	CHECK_EQ_INT(fixture_number(sql, session, "SELECT count(DISTINCT seq) AS n FROM t"), rows);
+	CHECK_EQ_INT(fixture_number(sql, session,
+				    "SELECT count(*) AS n FROM (SELECT seq, lag(seq) OVER (ORDER "
+				    "BY rowid) AS before FROM t) WHERE before >= seq"),
+		     0);
+	drip_schema_unref(schema);
+	teardown();
+}
+
 static struct drip_schema *two_columns(void)
 {
 	struct drip_error err = DRIP_ERROR_INIT;
@@ -602,9 +638,9 @@ TEST(values_that_do_not_fit_are_refused)
 	drip_builder_row(&b, DRIP_OP_INSERT);
 	REQUIRE_OK(drip_builder_build(&b, &batch, &err), &err);
 	REQUIRE_OK(sql->ingest_open(session, NULL, "t", schema, NULL, NULL, &in, &err), &err);
-	CHECK_EQ_INT(sql->ingest_write(in, batch, &err), -EINVAL);
+	REQUIRE_OK(sql->ingest_write(in, batch, &err), &err);
+	CHECK_EQ_INT(sql->ingest_close(in, &err), -EINVAL);
 	CHECK_EQ_STR(err.code, "duckdb.value_invalid");
-	CHECK(sql->ingest_close(in, &err) < 0);
 	drip_builder_finish(&b);
 	drip_batch_unref(batch);
 	drip_schema_unref(schema);

@@ -324,12 +324,23 @@ static bool goes_direct(struct wh *wh, struct wh_source *s, const struct drip_ba
 	return t->direct;
 }
 
+/* (gives) the same rows under a number of the sink's own. */
+static int number(const struct drip_batch *batch, uint64_t sequence, struct drip_batch **ret,
+		  struct drip_error *err)
+{
+	int rc = drip_batch_slice(batch, 0, batch->rows, ret, err);
+
+	if (rc == 0) {
+		(*ret)->sequence = sequence;
+	}
+	return rc;
+}
+
 static int load(struct wh *wh, struct wh_source *s, const struct drip_batch *batch, bool direct,
 		struct drip_error *err)
 {
 	struct wh_target *t = s->target;
-	struct drip_batch *extended = NULL;
-	struct drip_batch numbered;
+	struct drip_batch *extended = NULL, *numbered = NULL;
 	int rc = open_ingest(wh, s, !direct, err);
 
 	if (rc == 0) {
@@ -338,13 +349,17 @@ static int load(struct wh *wh, struct wh_source *s, const struct drip_batch *bat
 	if (rc != 0) {
 		return rc;
 	}
-	/* Counted here, so that the order within the stage depends on nobody else. */
-	numbered = *extended;
-	numbered.sequence = ++t->stage_batches;
-	rc = wh->sql->ingest_write(s->ingest, &numbered, err);
+	if (!direct) {
+		/* Counted here, so that the order within the stage depends on nobody else. */
+		rc = number(extended, ++t->stage_batches, &numbered, err);
+	}
+	if (rc == 0) {
+		rc = wh->sql->ingest_write(s->ingest, direct ? extended : numbered, err);
+	}
 	if (rc == 0 && !direct) {
 		t->stage_rows += batch->rows;
 	}
+	drip_batch_unref(numbered);
 	drip_batch_unref(extended);
 	return rc;
 }

@@ -82,8 +82,9 @@ struct drip_sql {
 	/*
 	 * Bulk load into an existing table by column name; part of the session's transaction.
 	 * `with_op`: the table's column of that name gets each row's op as a one-letter string,
-	 * `with_sequence`: batch->sequence << 32 | row as BIGINT; NULL: neither. write: batch
-	 * borrowed. close: makes the rows visible to the session, frees the ingest always.
+	 * `with_sequence`: batch->sequence << 32 | row as BIGINT; NULL: neither. write: takes a
+	 * reference to the batch, and values that the table cannot hold may be found later. close:
+	 * makes the rows visible to the session, frees the ingest always.
 	 */
 	int (*ingest_open)(void *session, const char *schema, const char *table,
 			   const struct drip_schema *columns, const char *with_op,
