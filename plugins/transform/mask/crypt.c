@@ -45,6 +45,8 @@ int mask_locked(size_t size, void **ret, struct drip_error *err)
 	if (sodium_init() < 0) {
 		return drip_error_set(err, -EIO, "mask.sodium", "could not set up libsodium");
 	}
+	/* What sodium_malloc gives ends at a page's end, and begins where its size lets it. */
+	size = (size + 15) / 16 * 16;
 	*ret = sodium_malloc(size);
 	/* sodium_malloc does not tell whether it could lock. */
 	if (*ret != NULL && sodium_mlock(*ret, size) == 0) {

@@ -375,6 +375,15 @@ static int locked_mappings(void)
 	return count;
 }
 
+/* The sanitizers' mlock does nothing and says that it did. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define LOCKS 0
+#elif defined(__has_feature)
+#define LOCKS (!__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer))
+#else
+#define LOCKS 1
+#endif
+
 static int open_with_key_file(const char *path, const char *key)
 {
 	h = drip_harness_create(test_argv[1]);
@@ -397,7 +406,7 @@ TEST(reads_the_key_of_hashes_from_a_file)
 	int before = locked_mappings();
 
 	REQUIRE_OK(open_with_key_file(path, NULL), &err);
-	CHECK(locked_mappings() > before);
+	CHECK(!LOCKS || locked_mappings() > before);
 	REQUIRE_OK(drip_harness_process(stage, drip_test_batch(s, "i|1|212 555 0100\n"), &err),
 		   &err);
 	CHECK_CONTAINS(drip_harness_output(h), want);
@@ -459,7 +468,7 @@ TEST(refuses_memory_that_is_not_locked)
 		_exit(open_unlocked(path));
 	}
 	REQUIRE(waitpid(child, &status, 0) == child);
-	CHECK_EQ_INT(status, 0);
+	CHECK(!LOCKS || status == 0);
 	unlink(path);
 }
 
