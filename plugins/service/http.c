@@ -411,6 +411,7 @@ static void add_headers(struct MHD_Response *response, const struct http_answer 
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL,
 				a->etag != NULL ? "no-cache" : "no-store");
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	MHD_add_response_header(response, "Cross-Origin-Resource-Policy", "same-origin");
 	if (a->etag != NULL) {
 		MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, a->etag);
 	}
@@ -420,6 +421,8 @@ static void add_headers(struct MHD_Response *response, const struct http_answer 
 	if (a->policy != NULL) {
 		MHD_add_response_header(response, "Content-Security-Policy", a->policy);
 		MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+		MHD_add_response_header(response, "X-Frame-Options", "DENY");
+		MHD_add_response_header(response, "Cross-Origin-Opener-Policy", "same-origin");
 	}
 	if (a->retry_after != 0) {
 		char seconds[16];

@@ -22,6 +22,8 @@ COMMON = """
 settings: {state: %(dir)s/state}
 services:
   console: {plugin: console, listen: "127.0.0.1:%(port)d"}
+connections:
+  db: {plugin: duckdb, path: ":memory:"}
 tables:
   dw.dim_person:
     description: "People %(markup)s"
@@ -56,7 +58,7 @@ sinks:
 FAILING = """
 include: [common.yaml]
 pipeline: failing
-source: {plugin: file, path: "%(dir)s/%(markup)s/nothing.csv"}
+source: {plugin: query, connection: db, sql: "SELECT error('%(markup)s') AS x"}
 sinks:
   - {plugin: blackhole}
 """
@@ -289,6 +291,9 @@ def main():
         browser.size(1280, 900)
         settle(browser, daemon, "models", "Models")
         browser.wait("document.querySelector('main').innerText.includes('version 1')", "the trained model")
+        settle(browser, daemon, "", "Overview")
+        browser.wait("document.querySelector('main .error') && document.querySelector('main').innerText.includes('1 in trouble')", "the failure")
+        check("what failed stands on top, with its error", MARKUP in support.text_of(browser, "main .error"), support.text_of(browser))
         test_axe(browser, daemon)
         test_keys(browser, daemon)
         test_pages(browser, daemon)

@@ -99,7 +99,15 @@ TEST(serves_its_files)
 		CHECK_CONTAINS(answer, "Content-Encoding: gzip");
 		CHECK_CONTAINS(answer, "Cache-Control: no-cache");
 		CHECK_CONTAINS(answer, "Content-Security-Policy: default-src 'self';");
+		CHECK_CONTAINS(answer, "frame-ancestors 'none'");
+		CHECK(strstr(answer, "unsafe-inline") == NULL);
+		CHECK_CONTAINS(answer, "X-Frame-Options: DENY");
 		CHECK_CONTAINS(answer, "X-Content-Type-Options: nosniff");
+		CHECK_CONTAINS(answer, "Referrer-Policy: no-referrer");
+		CHECK_CONTAINS(answer, "Cross-Origin-Opener-Policy: same-origin");
+		CHECK_CONTAINS(answer, "Cross-Origin-Resource-Policy: same-origin");
+		CHECK(strstr(answer, "Set-Cookie") == NULL);
+		CHECK(strstr(answer, "Access-Control-") == NULL);
 		snprintf(headers, sizeof(headers), GZIP "If-None-Match: %s\r\n", etag_of(answer));
 		CHECK_EQ_INT(ask(line, headers), 304);
 	}

@@ -79,7 +79,7 @@ function columns(fresh) {
 		{ name: 'Pipeline', head: true, cell: (p) => html`<a href=${pipelineLink(p.name)}>${p.name}</a>` },
 		{ name: 'State', cell: (p) => html`<${State} state=${p.state} />` },
 		{ name: 'Age of data', cell: (p) => html`<${Fresh} value=${fresh[p.name]} />` },
-		{ name: 'Lag', number: true, cell: (p) => (p.scheduled ? '–' : duration(p.lag_seconds)) },
+		{ name: 'Lag', number: true, cell: (p) => (p.scheduled || p.state === 'finished' ? '–' : duration(p.lag_seconds)) },
 		{ name: 'Rows/s in', number: true, cell: (p) => perSecond(rate(pickPipeline(p.name, 'in'))) },
 		{ name: 'Rows/s out', number: true, cell: (p) => perSecond(rate(pickPipeline(p.name, 'out'))) },
 		{ name: 'Last 3 minutes', cell: (p) => html`<${Spark} values=${rates(pickPipeline(p.name, 'out'))} label=${`rows a second of ${p.name}`} />` },
