@@ -340,6 +340,7 @@ static int set_schema(struct query *q, const struct drip_schema *yielded, struct
 		for (uint32_t i = 0; i < schema->columns_count; i++) {
 			q->all[i] = i;
 		}
+		query_lineage(q->ctx, q->config, q->sql, q->object, q->schema);
 	}
 	if (q->config->watermark != NULL) {
 		q->watermark = (uint32_t)drip_schema_find(q->schema, q->config->watermark);

@@ -77,4 +77,9 @@ bool query_is_watermark(enum drip_type type);
 /* The watermark of a row as a number; rows with null have none. */
 int64_t query_watermark(const struct drip_batch *batch, uint32_t column, int64_t row);
 
+/* lineage.c: records where the columns of the option `sql` come from, as far as its text tells;
+ * `schema` is that of the rows that are emitted. */
+void query_lineage(struct drip_ctx *ctx, const struct query_config *config,
+		   const struct drip_sql *sql, void *object, const struct drip_schema *schema);
+
 #endif

@@ -94,6 +94,30 @@ TEST(reads_a_query_in_bounded_batches)
 	finish();
 }
 
+TEST(tells_where_columns_come_from)
+{
+	static const char text[] =
+		"WITH big AS (SELECT o.id, o.price FROM shop.orders o -- not shop.no\n"
+		" WHERE o.state <> 'shop.none') SELECT c.name, sum(b.price) AS "
+		"spent FROM big b JOIN shop.customers c ON c.id = b.id GROUP BY "
+		"c.name";
+
+	begin();
+	execute("CREATE SCHEMA shop");
+	execute("CREATE TABLE shop.orders (id INTEGER, price DOUBLE, state VARCHAR)");
+	execute("CREATE TABLE shop.customers (id INTEGER, name VARCHAR)");
+	restart(DRIP_OPTIONS("connection", "db", "name", "spending", "sql", text), NULL);
+	CHECK_EQ_INT(drip_harness_poll(query, DRIP_POLL_END, &err), DRIP_POLL_END);
+	CHECK(drip_harness_logged(h, "lineage shop.customers.name -> spending.name kind 1"));
+	CHECK(drip_harness_logged(h, "lineage shop.orders.price -> spending.spent kind 2"));
+	CHECK(drip_harness_logged(h, "lineage shop.orders.state -> spending.spent kind 5"));
+	finish();
+	begin(); /* what cannot be told is left out, and read all the same */
+	restart(DRIP_OPTIONS("connection", "db", "sql", "SELECT * FROM range(2) t(x)"), NULL);
+	CHECK_EQ_INT(drip_harness_poll(query, DRIP_POLL_END, &err), DRIP_POLL_END);
+	finish();
+}
+
 TEST(reads_only_what_is_new_with_ties)
 {
 	const char *const *options = DRIP_OPTIONS("connection", "db", "table", "t", "keys", "id",
