@@ -215,6 +215,10 @@ static void component_markdown(const struct entry *e, struct drip_str *out)
 		drip_str_appendf(out, "Guarantees: %s\n\n", c->guarantees);
 	}
 	drip_component_options_markdown(c, out);
+	if (c->kind == DRIP_KIND_FEED) {
+		drip_str_append(out, "\n");
+		drip_contract_text(c, true, out);
+	}
 }
 
 static void write_plugins(struct docs *d, const struct entries *e)

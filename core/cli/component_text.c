@@ -203,6 +203,7 @@ void drip_component_text(const struct drip_plugin *plugin, const struct drip_com
 		rule_text(drip_rule_at(c->rules, i), "", out);
 		drip_str_append(out, "\n");
 	}
+	drip_contract_text(c, false, out);
 }
 
 /* ---- Markdown ---- */

@@ -17,6 +17,9 @@ const char *drip_stability_name(enum drip_stability stability);
 /* All that is known of a component, for a terminal. */
 void drip_component_text(const struct drip_plugin *plugin, const struct drip_component *component,
 			 struct drip_str *out);
+/* What a feed promises, where that does not depend on options. */
+void drip_contract_text(const struct drip_component *component, bool markdown,
+			struct drip_str *out);
 void drip_component_json(const struct drip_plugin *plugin, const struct drip_component *component,
 			 struct drip_json *json);
 /* The table of its options and the rules between them, as Markdown. */

@@ -161,4 +161,10 @@ void drip_negotiated_finish(struct drip_negotiated *n);
 bool drip_stage_handles(const struct drip_stage *stage, const struct drip_schema *schema);
 bool drip_pattern_match(const char *pattern, const char *text);
 
+/* Calls `visit` with the contract of a feed as it is without options; (borrowed) for the call.
+ * -ENOENT: it wants options, or is none. */
+int drip_feed_describe(const struct drip_component *component,
+		       void (*visit)(const struct drip_contract *contract, void *data),
+		       void *data) DRIP_MUST_CHECK;
+
 #endif

@@ -158,3 +158,64 @@ int graph_feed_rules(struct graph *g, const struct drip_stage *feed, const char 
 					    graph_what(g, DRIP_KIND_FEED, feed->component->name),
 					    drip_str_text(&text), text.length, g->findings, ret);
 }
+
+static bool wants_options(const struct drip_component *component)
+{
+	for (uint32_t i = 0; i < component->options_count; i++) {
+		if ((drip_option_at(component->options, i)->flags & DRIP_OPTION_REQUIRED) != 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The config with its defaults, and the contract for it. */
+static int describe(struct graph *g, const struct drip_component *component,
+		    void (*visit)(const struct drip_contract *contract, void *data), void *data)
+{
+	const struct drip_feed_ops *ops = component->ops;
+	struct drip_binder b = {
+		.arena = &g->arena, .findings = g->findings, .what = component->name, .prefix = ""};
+	const struct drip_contract *contract = NULL;
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct graph_ctx ctx;
+	void *config = drip_arena_alloc(&g->arena, component->config_size);
+	int rc = config != NULL ? 0 : -ENOMEM;
+
+	if (rc == 0) {
+		rc = drip_bind_values(&b, NULL, component->options, component->options_count,
+				      config);
+	}
+	if (rc == 0) {
+		graph_ctx_init(&ctx, g, "", component->name);
+		rc = ops->contract(&ctx.base, config, &contract, &err);
+	}
+	if (rc < 0) {
+		return rc;
+	}
+	visit(contract, data);
+	if (DRIP_HAS(contract, release) && contract->release != NULL) {
+		contract->release(contract);
+	}
+	return 0;
+}
+
+int drip_feed_describe(const struct drip_component *component,
+		       void (*visit)(const struct drip_contract *contract, void *data), void *data)
+{
+	static const struct drip_load_options defaults;
+	struct drip_document document = {0};
+	struct drip_findings findings;
+	struct graph g = {.options = &defaults, .document = &document, .findings = &findings};
+	int rc;
+
+	if (component->kind != DRIP_KIND_FEED || wants_options(component)) {
+		return -ENOENT;
+	}
+	drip_findings_init(&findings);
+	drip_arena_init(&g.arena);
+	rc = describe(&g, component, visit, data);
+	drip_arena_finish(&g.arena);
+	drip_findings_finish(&findings);
+	return rc;
+}

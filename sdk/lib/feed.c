@@ -43,6 +43,7 @@ struct feed {
 /* The schemas of a table, with what belongs to them. */
 struct promise {
 	uint32_t from[DRIP_FEED_COLUMNS_MAX];
+	const char *pii[DRIP_FEED_COLUMNS_MAX];
 };
 
 struct contract {
@@ -122,6 +123,7 @@ static int promise_table(const struct drip_feed_table *table, struct drip_contra
 		struct drip_column from, to;
 
 		rc = parse(fact, &from, &to, err);
+		promise->pii[i] = fact->pii;
 		promise->from[i] =
 			index_of(table, fact->clean == DRIP_FEED_EQUALS ? fact->from : fact->name);
 		if (rc == 0 && promise->from[i] == UINT32_MAX) {
@@ -159,7 +161,8 @@ static int promise_table(const struct drip_feed_table *table, struct drip_contra
 					    .from = promise->from,
 					    .rules = table->rules,
 					    .rules_count = table->rules_count,
-					    .rule_size = sizeof(*table->rules)};
+					    .rule_size = sizeof(*table->rules),
+					    .pii = promise->pii};
 	return 0;
 }
 

@@ -272,6 +272,9 @@ struct drip_contract_table {
 	 */
 	const struct drip_contract_rule *rules;
 	uint32_t rules_count, rule_size;
+	/* Kind of personal data in each column of `schema` ("phone"), NULL: none. NULL: not known.
+	 * Since ABI 1.1. */
+	const char *const *pii;
 };
 
 struct drip_contract {
