@@ -167,7 +167,8 @@ static void caps_text(const struct drip_component *c, struct drip_str *out)
 		    {DRIP_CAP_CHANGES, "changes"},
 		    {DRIP_CAP_STATEFUL, "stateful"},
 		    {DRIP_CAP_EXCLUSIVE, "exclusive"},
-		    {DRIP_CAP_DISCARDS, "keeps nothing"}};
+		    {DRIP_CAP_DISCARDS, "keeps nothing"},
+		    {DRIP_CAP_SAME_SCHEMA, "same schema"}};
 
 	for (size_t i = 0; i < sizeof(caps) / sizeof(caps[0]); i++) {
 		if ((c->caps & caps[i].cap) != 0) {

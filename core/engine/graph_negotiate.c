@@ -523,16 +523,39 @@ static void check_only(struct typing *t, uint32_t index)
 	}
 }
 
+/* What a stage gets leaves it, where that is known without asking it. */
+static int pass_on(struct typing *t, uint32_t index, uint32_t from)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_edge edge = {
+		.stage = index, .from = from, .schema = drip_schema_ref(t->edges[from].schema)};
+	int rc = add_edge(t, edge, &err);
+
+	return rc == -ENOMEM ? rc : 0;
+}
+
+/*
+ * A stage that is at fault leaves what follows it unknown, but for one that keeps the schema: the
+ * document is refused in any case, and this way says all that is wrong with it.
+ */
 static int type_stage(struct typing *t, uint32_t index)
 {
 	const struct drip_stage *stage = &t->spec->stages[index];
 	struct graph_stage *private = &t->pipeline->stages[index];
 	size_t count = t->count; /* edges of this stage are added behind */
-	bool good;
+	bool good, keeps = stage->component != NULL &&
+			   (stage->component->caps & DRIP_CAP_SAME_SCHEMA) != 0;
 	int rc = 0;
 
-	if (!private->sound || !t->pipeline->stages[stage->input].typed) {
+	if (!t->pipeline->stages[stage->input].typed || (!private->sound && !keeps)) {
 		return 0;
+	}
+	private->typed = keeps;
+	for (size_t i = 0; i < count && rc == 0 && !private->sound; i++) {
+		rc = t->edges[i].stage == stage->input ? pass_on(t, index, (uint32_t)i) : 0;
+	}
+	if (!private->sound) {
+		return rc;
 	}
 	if (!t->assumed) {
 		check_only(t, index);
@@ -546,10 +569,11 @@ static int type_stage(struct typing *t, uint32_t index)
 			rc = negotiate_edge(t, index, (uint32_t)i, &fine);
 			/* The other tables are looked at too: all problems in one pass. */
 			private->sound &= fine;
+			rc = rc == 0 && !fine && keeps ? pass_on(t, index, (uint32_t)i) : rc;
 		}
 	}
 	report_repeats(t);
-	private->typed = good && private->sound && private->checked == private->checked_end;
+	private->typed |= good && private->sound && private->checked == private->checked_end;
 	return rc;
 }
 

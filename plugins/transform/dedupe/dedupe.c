@@ -274,7 +274,7 @@ static const struct drip_component component = {
 		"is remembered is stored with each checkpoint. In order.",
 	.since = "0.1.0",
 	.stability = DRIP_STABLE,
-	.caps = DRIP_CAP_STATEFUL,
+	.caps = DRIP_CAP_STATEFUL | DRIP_CAP_SAME_SCHEMA,
 	.config_size = sizeof(struct dedupe_config),
 	.options = options,
 	.options_count = DRIP_COUNT(options),

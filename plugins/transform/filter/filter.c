@@ -441,6 +441,7 @@ static const struct drip_component component = {
 	.struct_size = sizeof(component),
 	.kind = DRIP_KIND_TRANSFORM,
 	.name = "filter",
+	.caps = DRIP_CAP_SAME_SCHEMA,
 	.summary = "Passes the rows for which a SQL expression is true",
 	.description =
 		"The expression is checked against the schema of each table when the pipeline "

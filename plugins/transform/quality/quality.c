@@ -467,7 +467,7 @@ static const struct drip_component component = {
 		      "row goes with its UPDATE. What unique remembers does not outlive a restart.",
 	.since = "0.1.0",
 	.stability = DRIP_STABLE,
-	.caps = DRIP_CAP_STATEFUL,
+	.caps = DRIP_CAP_STATEFUL | DRIP_CAP_SAME_SCHEMA,
 	.config_size = sizeof(struct quality_config),
 	.options = options,
 	.options_count = DRIP_COUNT(options),

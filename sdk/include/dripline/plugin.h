@@ -51,6 +51,9 @@ enum drip_caps {
 	DRIP_CAP_EXCLUSIVE = 1 << 5, /* two instances of one configuration cannot be open at once: a
 					reload closes the old first */
 	DRIP_CAP_DISCARDS = 1 << 6,  /* sink: keeps nothing, so that nothing can come twice */
+	DRIP_CAP_SAME_SCHEMA =
+		1 << 7, /* transform: every table leaves with the schema with which it came, so
+			   that what follows is checked where this stage is at fault */
 };
 
 /* Findings of `check` and `negotiate`, all of them, not the first. Thread: the caller's. */
