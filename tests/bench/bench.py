@@ -21,6 +21,7 @@ import tempfile
 import time
 
 import api
+import company
 
 ENV = os.environ
 COLUMNS = "id, customer, store, status, amount, currency, remark, created, rating"
@@ -258,6 +259,14 @@ class Bench:
         for name, value, unit, target in api.figures(self.build, self.runs):
             self.add(name, value, unit, target, "the target")
 
+    def part_company(self):
+        year = company.Company(self.build, self.folder, self.sql, ENV.get("BENCH_SCALE", "1"))
+        year.reference()  # counts the rows
+        self.runs = min(self.runs, 3)
+        self.compare("company_to_star", year.rows, year.star, year.reference,
+                     "a bare SELECT loop plus a bare appender")
+        print("  %s rows; seconds: %s" % (format(year.rows, ","), year.report()), flush=True)
+
 
 def main():
     parser = argparse.ArgumentParser()
@@ -265,7 +274,7 @@ def main():
     parser.add_argument("output")
     parser.add_argument("--rows", type=int, default=int(ENV.get("BENCH_ROWS", "2000000")))
     parser.add_argument("--runs", type=int, default=int(ENV.get("BENCH_RUNS", "5")))
-    parser.add_argument("--only", default=ENV.get("BENCH_ONLY", "generate,mysql,idle,iforest,api"))
+    parser.add_argument("--only", default=ENV.get("BENCH_ONLY", "generate,mysql,idle,iforest,api,company"))
     bench = Bench(parser.parse_args())
     try:
         for part in parser.parse_args().only.split(","):
