@@ -192,4 +192,28 @@ sql "DROP TABLE luckyus_salescrm.t_user;"
 run
 check "under stop it fails" "$([ $? -eq 1 ] && in_log 'contract.missing_table'; echo $?)"
 
+# ---- quality rules among the feed's facts: they warn, or keep rows out, as the pipeline says
+pipeline stop salesorder 'luckyus_salesorder.*' | sed 's/^pipeline: .*/pipeline: rules/; s/dwh.duckdb/rules.duckdb/' >"$dir/p.yaml"
+run
+sql "$(order 90 -5) $(order 91 5 77)"
+run
+check "a rule warns" "$(in_log "level=warning.*rule 't_sales_order_m.range.gross_amount, net_amount': 1 of"; echo $?)"
+check "of each that is broken" "$(in_log "level=warning.*rule 't_sales_order_m.set.order_status': 1 of"; echo $?)"
+got="$("$DUCKSQL" "$dir/rules.duckdb" "SELECT count(*) FROM ods.t_sales_order WHERE order_id IN ('90', '91')")"
+check "and the rows pass: $got" "$([ "$got" = 2 ]; echo $?)"
+sed -i 's/on_contract_break: stop/quality: dead-letter/' "$dir/p.yaml"
+sql "$(order 92 -5) $(order 93 5)"
+run
+got="$("$DUCKSQL" "$dir/rules.duckdb" "SELECT string_agg(order_id, ' ') FROM ods.t_sales_order WHERE order_id IN ('92', '93')")"
+check "quality: dead-letter keeps them out: $got" "$([ "$got" = 93 ]; echo $?)"
+"$DRIPLINE" dlq list --pipeline rules --stage feed_quality --state "$dir/state" >"$dir/list"
+check "as dead letters of the rules" "$(grep -q 'quality.violated' "$dir/list"; echo $?)"
+sed -i 's/quality: dead-letter/quality: stop/' "$dir/p.yaml"
+sql "$(order 94 -5)"
+run
+check "quality: stop stops" "$([ $? -eq 1 ] && in_log 'quality.violated'; echo $?)"
+sed -i 's/quality: stop/quality: off/' "$dir/p.yaml"
+run
+check "quality: off lets all pass" "$([ $? -eq 0 ] && ! in_log 'feed_quality'; echo $?)"
+
 e2e_end

@@ -96,6 +96,23 @@ TEST(fails_nan_in_a_range)
 	drip_schema_unref(s);
 }
 
+/* A rule with tables says nothing of others, which need not have its columns either. */
+TEST(checks_only_the_tables_of_a_rule)
+{
+	struct drip_schema *s = drip_test_schema("shop.orders_1", "v int32");
+	struct drip_schema *other = drip_test_schema("shop.items", "w int32");
+
+	open_quality(DRIP_OPTIONS("rules[0].rule", "range", "rules[0].columns", "v", "rules[0].min",
+				  "0", "rules[0].tables", "shop.orders_*"));
+	process(s, "i|1\ni|-1\n");
+	process(other, "i|-2\n");
+	CHECK_EQ_STR(drip_harness_output(h), "shop.orders_1\ni|1\nshop.items\ni|-2\n");
+	CHECK_EQ_F64(drip_harness_metric(h, "violations_range_v_total"), 1);
+	finish();
+	drip_schema_unref(s);
+	drip_schema_unref(other);
+}
+
 TEST(checks_sets)
 {
 	struct drip_schema *s = drip_test_schema("t", "id int64 null, name utf8 null");
@@ -262,6 +279,9 @@ TEST(refuses_rules_that_make_no_sense)
 			"rules[0].action", "quality.bad_rule");
 	refuses_options(DRIP_OPTIONS("rules[0].rule", "row_count", "rules[0].min", "-1"),
 			"rules[0].min", "quality.bad_rule");
+	refuses_options(DRIP_OPTIONS("rules[0].rule", "not_null", "rules[0].columns", "a",
+				     "rules[0].changes", "true"),
+			"rules[0].changes", "quality.bad_rule");
 	refuses_options(DRIP_OPTIONS("rules[0].rule", "freshness", "rules[0].columns", "a"),
 			"rules[0].max_age", "quality.bad_rule");
 }
