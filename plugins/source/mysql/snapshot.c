@@ -471,16 +471,15 @@ static int table_open(struct drip_my_source *s, struct drip_error *err)
 }
 
 /* The key of the fetched row, order-preserving. */
-static void row_key(const struct drip_my_snapshot *n, struct drip_my_mark *mark)
+static void row_key(const struct drip_my_snapshot *n, uint64_t keys[DRIP_MY_PAGE_KEYS])
 {
-	mark->keys_count = (uint8_t)n->keys_count;
 	for (uint32_t i = 0; i < n->keys_count; i++) {
 		uint32_t cell = n->key_cells[i];
 		bool is_unsigned = n->slot->table->columns[n->keys[i]].is_unsigned;
 
-		mark->keys[i] = drip_my_cell_integer(&n->scan.cells[cell], n->scan.values[cell],
-						     n->scan.sizes[cell]) ^
-				(is_unsigned ? 0 : 1ull << 63);
+		keys[i] = drip_my_cell_integer(&n->scan.cells[cell], n->scan.values[cell],
+					       n->scan.sizes[cell]) ^
+			  (is_unsigned ? 0 : 1ull << 63);
 	}
 }
 
@@ -559,6 +558,15 @@ static void report_progress(struct drip_my_source *s, bool end)
 	s->ctx->host->progress(s->ctx, name, n->done, end ? n->done : total);
 }
 
+static void set_keys(const struct drip_my_snapshot *n, const uint64_t keys[DRIP_MY_PAGE_KEYS],
+		     struct drip_my_mark *mark)
+{
+	for (uint32_t i = 0; i < n->keys_count; i++) {
+		mark->keys[i] = keys[i];
+	}
+	mark->keys_count = (uint8_t)n->keys_count;
+}
+
 /* Would the row at `here` lie behind a cut? Then the batch ends there: 1. */
 static int mind_cut(struct drip_my_source *s, const struct drip_my_mark *here,
 		    struct drip_error *err)
@@ -577,19 +585,24 @@ static int mind_cut(struct drip_my_source *s, const struct drip_my_mark *here,
 static int take_paged(struct drip_my_source *s, struct drip_error *err)
 {
 	struct drip_my_snapshot *n = s->snapshot;
-	struct drip_my_mark here = s->at.mark;
-	int rc;
+	uint64_t keys[DRIP_MY_PAGE_KEYS] = {0};
+	int rc = 0;
 
-	row_key(n, &here);
-	rc = mind_cut(s, &here, err);
-	if (rc != 0) {
-		return rc;
+	row_key(n, keys);
+	if (s->cuts_count > 0) { /* a mark is large: none is made for each row */
+		struct drip_my_mark here = s->at.mark;
+
+		set_keys(n, keys, &here);
+		rc = mind_cut(s, &here, err);
+		if (rc != 0) {
+			return rc;
+		}
 	}
-	rc = n->undo != NULL ? drip_my_undo_until(n->undo, here.keys, err) : 0;
+	rc = n->undo != NULL ? drip_my_undo_until(n->undo, keys, err) : 0;
 	if (rc < 0) {
 		return rc;
 	}
-	s->at.mark = here;
+	set_keys(n, keys, &s->at.mark);
 	return rc == 1 ? 0 : append_row(s, err);
 }
 
