@@ -125,6 +125,19 @@ truncate -s 1000 "$dir/state/models/fraud/2.model"
 ! drip run "$dir/score.yaml" "${state[@]}" && in_log 'store.model_artifact'
 check "an artifact that was cut off is refused" $?
 cp "$dir/2.model" "$dir/state/models/fraud/2.model"
+cp "$dir/state/models/fraud/3.model" "$dir/state/models/fraud/2.model"
+! drip run "$dir/score.yaml" "${state[@]}" && in_log 'store.model_artifact'
+check "so is the artifact of another version" $?
+cp "$dir/2.model" "$dir/state/models/fraud/2.model"
+for wrong in nothing "show fraud@x" "show ../fraud" "show fraud@9" "promote fraud" "promote fraud@2" "export fraud" "export fraud x -o $dir/none" "list x" \
+	"delete fraud --yes" "show $(printf 'x%.0s' {1..200})"; do
+	# shellcheck disable=SC2086
+	"$DRIPLINE" model $wrong "${state[@]}" >"$dir/log" 2>&1
+	[ $? -eq 2 ]
+	check "model ${wrong:0:40}: refused" $?
+done
+"$DRIPLINE" model show fraud "${state[@]}" | grep -Eq 'baseline amount_zscore +auc [01]\.[0-9]{4}'
+check "figures stand beside the baselines" $?
 model export fraud -o "$dir/exported" && cmp -s "$dir/exported" "$dir/2.model"
 check "the artifact in Production is exported" $?
 ! model export fraud -o "$dir/exported" && in_log 'model.export'

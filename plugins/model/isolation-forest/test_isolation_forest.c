@@ -287,9 +287,16 @@ TEST(refuses_what_it_cannot_use)
 	batch = make_batch(rows, "x float64, y float64, z float64");
 	REQUIRE_OK(fit(h, DRIP_OPTIONS("trees", "3", "subsample", "8"), batch, &f, &err), &err);
 	for (size_t size = 0; size < f.size; size += 13) {
+		uint8_t *byte = (uint8_t *)f.artifact + size;
+
 		CHECK_EQ_INT(ops->load(i->self, f.artifact, size, &err), -EINVAL);
 		CHECK_EQ_STR(err.code, "model.bad_artifact");
+		*byte ^= 0x10;
+		CHECK_EQ_INT(ops->load(i->self, f.artifact, f.size, &err), -EINVAL);
+		CHECK_EQ_STR(err.code, "model.bad_artifact");
+		*byte ^= 0x10;
 	}
+	CHECK_OK(ops->load(i->self, f.artifact, f.size, &err), &err);
 	drip_harness_stop(h, true);
 	finish(&f);
 	CHECK_EQ_INT(fit(h, NULL, batch, &f, &err), -ECANCELED);

@@ -278,8 +278,14 @@ TEST(refuses_what_it_cannot_use)
 	CHECK_EQ_STR(err.code, "model.not_loaded");
 	CHECK_EQ_INT(ops->describe(i->self, &json, &err), -EINVAL);
 	for (size_t size = 0; size < f.size; size += 997) {
+		uint8_t *byte = (uint8_t *)f.artifact + size;
+
 		CHECK_EQ_INT(ops->load(i->self, f.artifact, size, &err), -EINVAL);
 		CHECK_EQ_STR(err.code, "model.bad_artifact");
+		*byte ^= 0x10;
+		CHECK_EQ_INT(ops->load(i->self, f.artifact, f.size, &err), -EINVAL);
+		CHECK_EQ_STR(err.code, "model.bad_artifact");
+		*byte ^= 0x10;
 	}
 	REQUIRE_OK(ops->load(i->self, f.artifact, f.size, &err), &err);
 	CHECK_EQ_INT(ops->predict(i->self, few, &out, &err), -EINVAL);

@@ -172,6 +172,22 @@ TEST(scores_an_epoch_by_one_version)
 	drip_harness_destroy(h);
 }
 
+TEST(does_not_open_over_a_version_that_cannot_score)
+{
+	struct drip_harness *h = drip_harness_create(test_argv[1]);
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct fake f = {.production = 1, .broken = true};
+	struct drip_instance *i;
+
+	drip_harness_add_interface(h, "m", &model, &f);
+	CHECK_EQ_INT(drip_harness_open(h, DRIP_KIND_TRANSFORM, "score", DRIP_OPTIONS("model", "m"),
+				       &i, &err),
+		     -EINVAL);
+	CHECK_EQ_STR(err.code, "model.bad_artifact");
+	CHECK_EQ_INT(f.held, 0);
+	drip_harness_destroy(h);
+}
+
 TEST(passes_nulls_or_fails_without_a_version)
 {
 	struct drip_harness *h = drip_harness_create(test_argv[1]);
