@@ -209,6 +209,7 @@ static void find_model(struct api *api)
 		api->model_object = object;
 		pthread_mutex_unlock(&api->lock);
 	}
+	api->model_told = api->model_told || (api->model != NULL && api_lineage_of_model(api));
 }
 
 /* False: the end has come. */
@@ -362,6 +363,7 @@ static int start_parts(struct api *api, struct drip_error *err)
 	rc = rc == 0 ? api_access_refresh(api, err) : rc;
 	rc = rc == 0 ? http_start(api->ctx, &http, &api->server, err) : rc;
 	if (rc == 0) {
+		api_lineage(api);
 		find_model(api);
 		rc = -pthread_create(&api->refresher, NULL, refresh, api);
 		api->refreshes = rc == 0;

@@ -61,6 +61,7 @@ struct api {
 	void *warehouse;
 	pthread_t refresher;
 	bool refreshes;
+	bool model_told;      /* its lineage; of the refresher, and of the start before it */
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
 	bool ends;
@@ -105,7 +106,10 @@ void api_dashboard(struct api *api, const struct api_caller *caller, const struc
 		   struct http_answer *ret);
 void api_fraud(struct api *api, const struct api_caller *caller, const struct http_request *r,
 	       struct http_answer *ret);
-extern const char api_openapi[]; /* of openapi.json, the OpenAPI 3.1 document */
+/* lineage.c: records where the answers come from; where there is a model, its features too. */
+void api_lineage(struct api *api);
+bool api_lineage_of_model(struct api *api); /* false: there is no version yet */
+extern const char api_openapi[];            /* of openapi.json, the OpenAPI 3.1 document */
 
 uint64_t api_now_ns(void);
 /* The status of an error of the guard or the host. */

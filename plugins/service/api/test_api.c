@@ -90,6 +90,17 @@ TEST(refuses_routes_and_scores_that_there_are_not)
 	stop();
 }
 
+TEST(tells_where_its_answers_come_from)
+{
+	begin();
+	start(OPTIONS("rate", "1000"));
+	CHECK(drip_harness_logged(h, "lineage dw.dim_customer.churn_risk_score -> GET "
+				     "/ml/churn/{user_no}.churn_risk_score kind 1"));
+	CHECK(drip_harness_logged(h, "lineage dw.fact_orders.net_amount -> GET "
+				     "/analytics/dashboard.revenue kind 3"));
+	stop();
+}
+
 TEST(bounds_the_rate_of_a_key)
 {
 	int refused = 0;
