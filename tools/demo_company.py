@@ -351,33 +351,45 @@ def roles_summary(folder):
 
 
 def edges_from(column):
-    """Values' edges downstream of a column, as (from, to, how), without the names of systems."""
-    text = dripline("lineage", column) or ""
-    found, down = [], False
+    """Edges downstream of a column, as (from, to, how), without the names of systems."""
+    text, down, found = dripline("lineage", column) or "", False, []
     for row in text.splitlines():
         down = down or row.startswith("goes to")
-        match = re.match(r"\s+(\S+ )?(\S+) -> (\S+ )?(\S+)\s+\((\w+), (.*)\)", row)
+        match = re.match(r"\s+(\S+ )?(\S+) -> (\S+ )?(\S+)\s+\((\w+), (pipeline \w+), (stage \w+)", row)
         if down and match and match[5] != "influence":
-            found.append((match[2], match[4], match[6].split(",")[0]))
+            found.append((match[2], match[4], f"{match[5]}, {match[6]}, {match[7]}"))
     return found
 
 
+def path(edges, first, last):
+    """The shortest way, as edges; empty where there is none."""
+    came, todo = {first: None}, [first]
+    while todo and last not in came:
+        at = todo.pop(0)
+        for edge in edges:
+            if edge[0] == at and edge[1] not in came:
+                came[edge[1]] = edge
+                todo.append(edge[1])
+    way = []
+    while came.get(last) is not None:
+        way.insert(0, came[last])
+        last = came[last][0]
+    return way
+
+
 def lineage_summary():
-    column = "luckyus_salesorder.t_sales_order_m_" + time.strftime("%Y%m") + ".net_amount"
+    column = "luckyus_salespayment.t_sales_trade_m_" + time.strftime("%Y%m") + ".trade_amount"
     edges = edges_from(column)
-    head(f"Lineage: where {column} goes")
-    last, seen = column, {column}
-    while True:
-        ahead = [e for e in edges if e[0] == last and e[1] not in seen and "/" not in e[1]]
-        ahead.sort(key=lambda e: (not e[1].startswith("ods."), -sum(f[0] == e[1] for f in edges)))
-        if not ahead:
-            break
-        _, last, how = ahead[0]
-        seen.add(last)
-        print(f"  -> {last}  ({how})")
-    others = sorted({e[1] for e in edges} - seen)
-    print(f"  and to {len(others)} more columns; all of them: dripline lineage {column}")
-    verdict(len(seen) > 2)
+    for title, last, end in ((f"Lineage: from {column} to a feature of the model", "model.fraud.amount", None),
+                             ("and to a field of the API", "ml.fraud_scores.fraud_score",
+                              "GET /ml/fraud/{trade_no}: risk_score")):
+        way = path(edges, column, last)
+        head(title)
+        for _, to, how in way:
+            print(f"  -> {to}  ({how})")
+        if not way or end:
+            print(f"  -> {end}" if way else "  no way there is known")
+    print(f"  all {len({e[1] for e in edges})} columns that it reaches: dripline lineage {column}")
 
 
 def where_summary(folder):
