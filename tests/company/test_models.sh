@@ -110,6 +110,7 @@ cat >"$dir/conf/company.yaml" <<-YAML
 YAML
 key="$("$DRIPLINE" key create --role data_engineer --name eli "${state[@]}" 2>"$dir/log")"
 start() {
+	: >"$dir/log" # the last one's port is not waited for
 	drip_start daemon "$dir/conf" "${state[@]}" --log-level info
 	wait_until 60 in_log 'listening at 127.0.0.1:0, port [0-9]+.*stage=api'
 	port="$(sed -n 's/.*listening at 127.0.0.1:0, port \([0-9]*\).*stage=api.*/\1/p' "$dir/log")"
