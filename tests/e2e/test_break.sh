@@ -44,6 +44,8 @@ run() { drip run "$dir/p.yaml" --until caught-up; }
 letters() { "$DRIPLINE" dlq list --state "$dir/state" --limit 1000 | tail -n +2 | wc -l; }
 
 more_letters() { [ "$(letters)" -ge "$1" ]; }
+# With an empty log: that of the program before would be taken for its own.
+start_daemon() { : >"$dir/log"; drip_start daemon "$dir/p.yaml"; }
 stop_daemon() { kill -TERM "$drip_pid"; wait "$drip_pid"; }
 
 # Puts all back, by a daemon of its own where none runs.
@@ -51,7 +53,7 @@ replay() {
 	local own=
 	if ! kill -0 "${drip_pid:-0}" 2>"$dir/null" || [ -z "${drip_pid:-}" ]; then
 		own=1
-		drip_start daemon "$dir/p.yaml"
+		start_daemon
 		wait_until 60 in_log 'pipeline is running'
 	fi
 	"$DRIPLINE" dlq replay --pipeline orders --stage feed --state "$dir/state" >"$dir/replay" 2>&1
@@ -95,7 +97,7 @@ run
 check "another run gives no alarm: $(alarms)" "$([ "$(alarms)" = 0 ] && [ "$(letters)" = 3 ]; echo $?)"
 sql "ALTER TABLE $orders ADD COLUMN coupon_no VARCHAR(32) NOT NULL DEFAULT 'none' AFTER net_amount;
 	UPDATE $orders SET net_amount = 10 WHERE order_id = 2; $(order 5 11)"
-drip_start daemon "$dir/p.yaml"
+start_daemon
 check "mended, its rows wait" "$(wait_until 60 in_log 'follows its contract again; its rows wait'; echo $?)"
 check "behind the others: $(letters)" "$(wait_until 60 more_letters 5; echo $?)"
 check "and say why" "$("$DRIPLINE" dlq list --state "$dir/state" | grep -q 'contract.waits'; echo $?)"
@@ -155,7 +157,7 @@ run
 check "each row is in quarantine: $(letters)" "$([ "$(letters)" -ge 12 ]; echo $?)"
 sql "ALTER TABLE $orders ADD COLUMN coupon_no VARCHAR(32) NULL AFTER net_amount; $(order $id 3)"
 run
-drip_start daemon "$dir/p.yaml"
+start_daemon
 wait_until 60 in_log 'pipeline is running'
 "$DRIPLINE" dlq replay --pipeline orders --state "$dir/state" >"$dir/replay" 2>&1 &
 replaying=$!
