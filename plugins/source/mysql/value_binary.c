@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define TIME_DAYS_MAX 34 /* a TIME is 838:59:59 at most */
+
 static void malformed(const struct drip_my_cell *c)
 {
 	drip_my_put_failed(c, -EBADMSG, "mysql.malformed_value",
@@ -121,14 +123,14 @@ static void binary_timestamp(const struct drip_my_cell *c, const uint8_t *p, siz
 /* Sign, days, hours, minutes, seconds, then microseconds. */
 static void binary_time(const struct drip_my_cell *c, const uint8_t *p, size_t n)
 {
-	int64_t v = 0;
+	int64_t v = 0, days = n >= 8 ? (int64_t)drip_my_little(p + 1, 4) : 0;
 
-	if (n != 0 && n != 8 && n != 12) {
+	if ((n != 0 && n != 8 && n != 12) || days > TIME_DAYS_MAX) {
 		malformed(c);
 		return;
 	}
 	if (n >= 8) {
-		v = (int64_t)drip_my_little(p + 1, 4) * 86400 + p[5] * 3600 + p[6] * 60 + p[7];
+		v = days * 86400 + p[5] * 3600 + p[6] * 60 + p[7];
 		v = v * 1000000 + (n == 12 ? (int64_t)drip_my_little(p + 8, 4) : 0);
 		v = p[0] != 0 ? -v : v;
 	}
