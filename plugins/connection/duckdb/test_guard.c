@@ -541,6 +541,7 @@ TEST(tells_where_a_query_is_wrong)
 	check_place(wide, "guard.query_failed", "line 1");
 	check_place("SELECT 'éé',\t\tmissing FROM fact_orders", "guard.query_failed",
 		    "line 1, column 15");
+	teardown();
 }
 
 TEST(bounds_the_queries_that_run_at_once)
