@@ -335,4 +335,22 @@ TEST(sql_quoting)
 	CHECK_EQ_STR(buf, "_utf8mb4 x'5c27");
 }
 
+TEST(names_of_a_sql_text)
+{
+	const char *at = "SELECT a.x, 'no.t', 'it''s' -- b.c\nFROM dw.t /* d.e */ JOIN u2 'open.";
+	char first[DRIP_NAME_MAX], second[DRIP_NAME_MAX];
+	struct drip_text all = {0};
+
+	while (drip_sql_next_name(&at, first, second)) {
+		drip_text_puts(&all, first);
+		drip_text_puts(&all, "/");
+		drip_text_puts(&all, second);
+		drip_text_puts(&all, " ");
+	}
+	drip_text_put(&all, "", 1);
+	CHECK_EQ_STR(all.data, "SELECT/ a/x FROM/ dw/t JOIN/ u2/ ");
+	CHECK_EQ_STR(at, " 'open.");
+	drip_text_finish(&all);
+}
+
 TEST_MAIN()

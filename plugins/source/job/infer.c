@@ -8,7 +8,6 @@
  */
 #include "job.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,11 +50,6 @@ struct inputs {
 	uint32_t count;
 };
 
-static bool is_name(char c)
-{
-	return isalnum((unsigned char)c) || c == '_';
-}
-
 static void add_input(struct inputs *in, const struct drip_schema *schema,
 		      const struct relation *relation)
 {
@@ -81,48 +75,21 @@ static const struct relation *find_local(const struct typing *t, const char *nam
 	return NULL;
 }
 
-/* Text literals and comments name nothing. */
-static const char *skip_quiet(const char *p)
-{
-	if (p[0] == '\'') {
-		const char *end = strchr(p + 1, '\'');
-
-		return end != NULL ? end + 1 : p + strlen(p);
-	}
-	if (p[0] == '-' && p[1] == '-') {
-		return p + strcspn(p, "\n");
-	}
-	return p;
-}
-
 static void find_inputs(const struct typing *t, const char *sql, struct inputs *ret)
 {
 	const struct drip_schema *declared = NULL;
+	char first[DRIP_NAME_MAX], second[DRIP_NAME_MAX];
 
 	ret->count = 0;
-	for (const char *p = sql; *p != '\0';) {
-		char first[DRIP_NAME_MAX], second[DRIP_NAME_MAX];
-		size_t a, b = 0;
-		const char *quiet = skip_quiet(p);
-
-		if (quiet != p || !is_name(*p)) {
-			p = quiet != p ? quiet : p + 1;
-			continue;
-		}
-		for (a = 0; is_name(p[a]); a++) {
-		}
-		for (b = 0; p[a] == '.' && is_name(p[a + 1 + b]); b++) {
-		}
-		snprintf(first, sizeof(first), "%.*s", (int)a, p);
-		snprintf(second, sizeof(second), "%.*s", (int)b, p + a + 1);
-		if (b > 0 && t->ctx->host->declared_table(t->ctx, first, second, &declared) == 0) {
+	while (drip_sql_next_name(&sql, first, second)) {
+		if (second[0] != '\0' &&
+		    t->ctx->host->declared_table(t->ctx, first, second, &declared) == 0) {
 			add_input(ret, declared, NULL);
 		} else if (find_local(t, first) != NULL) {
 			const struct relation *local = find_local(t, first);
 
 			add_input(ret, local->schema, local);
 		}
-		p += a + (b > 0 ? b + 1 : 0);
 	}
 }
 

@@ -22,23 +22,6 @@ struct inputs {
 	uint32_t count, looked_up;
 };
 
-static bool is_name(char c)
-{
-	return isalnum((unsigned char)c) || c == '_';
-}
-
-/* Text literals and comments name nothing. */
-static const char *skip_quiet(const char *p)
-{
-	const char *end;
-
-	if (p[0] == '\'') {
-		end = strchr(p + 1, '\'');
-		return end != NULL ? end + 1 : p + strlen(p);
-	}
-	return p[0] == '-' && p[1] == '-' ? p + strcspn(p, "\n") : p;
-}
-
 /* (gives) the table as it is declared, or as the database knows it, under its SQL schema. */
 static struct drip_schema *look_up(struct drip_ctx *ctx, const struct drip_sql *sql, void *session,
 				   const char *schema, const char *table)
@@ -78,30 +61,17 @@ static bool is_known(const struct inputs *in, const char *schema, const char *ta
 static void find_tables(struct drip_ctx *ctx, const char *text, const struct drip_sql *sql,
 			void *session, struct inputs *in)
 {
-	for (const char *p = text; *p != '\0' && in->count < TABLES_MAX;) {
-		char first[DRIP_NAME_MAX], second[DRIP_NAME_MAX];
-		const char *quiet = skip_quiet(p);
-		size_t a, b = 0;
+	char first[DRIP_NAME_MAX], second[DRIP_NAME_MAX];
 
-		if (quiet != p || !is_name(*p)) {
-			p = quiet != p ? quiet : p + 1;
-			continue;
-		}
-		for (a = 0; is_name(p[a]); a++) {
-		}
-		for (b = 0; p[a] == '.' && is_name(p[a + 1 + b]); b++) {
-		}
-		snprintf(first, sizeof(first), "%.*s", (int)a, p);
-		snprintf(second, sizeof(second), "%.*s", (int)b, p + a + 1);
-		if (b > 0 && !isdigit((unsigned char)first[0]) && !is_known(in, first, second) &&
-		    in->looked_up++ < NAMES_MAX) {
+	while (in->count < TABLES_MAX && drip_sql_next_name(&text, first, second)) {
+		if (second[0] != '\0' && !isdigit((unsigned char)first[0]) &&
+		    !is_known(in, first, second) && in->looked_up++ < NAMES_MAX) {
 			struct drip_schema *found = look_up(ctx, sql, session, first, second);
 
 			if (found != NULL) {
 				in->tables[in->count++] = found;
 			}
 		}
-		p += a + (b > 0 ? b + 1 : 0);
 	}
 }
 

@@ -143,6 +143,12 @@ int drip_sql_quote(const struct drip_sql_dialect *dialect, const char *name, cha
  */
 int drip_sql_literal(const struct drip_sql_dialect *dialect, const char *text, char *buf,
 		     size_t size);
+/*
+ * The next word of a SQL text from *at on, which is moved behind it, and in `second` what follows
+ * it after a dot, or "": tables, columns, keywords and numbers, for a caller who looks them up.
+ * Literals and comments are passed over. Longer names are cut. False at the end of the text.
+ */
+bool drip_sql_next_name(const char **at, char first[DRIP_NAME_MAX], char second[DRIP_NAME_MAX]);
 struct drip_text;
 /*
  * Appends `CREATE TABLE [IF NOT EXISTS] "database"."table" (...)` for a schema, `database` being

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The names that a SQL text holds. Thread: any. */
+#include <dripline/sql.h>
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool is_name(char c)
+{
+	return isalnum((unsigned char)c) || c == '_';
+}
+
+/* Text literals and comments name nothing. */
+static const char *skip_quiet(const char *p)
+{
+	const char *end = NULL;
+
+	if (p[0] == '-' && p[1] == '-') {
+		return p + strcspn(p, "\n");
+	}
+	if (p[0] == '\'') {
+		end = strchr(p + 1, '\'');
+	} else if (p[0] == '/' && p[1] == '*') {
+		end = strstr(p + 2, "*/");
+		end = end != NULL ? end + 1 : NULL;
+	} else {
+		return p;
+	}
+	return end != NULL ? end + 1 : p + strlen(p);
+}
+
+bool drip_sql_next_name(const char **at, char first[DRIP_NAME_MAX], char second[DRIP_NAME_MAX])
+{
+	for (const char *p = *at; *p != '\0';) {
+		const char *quiet = skip_quiet(p);
+		size_t a, b = 0;
+
+		if (quiet != p || !is_name(*p)) {
+			p = quiet != p ? quiet : p + 1;
+			continue;
+		}
+		for (a = 0; is_name(p[a]); a++) {
+		}
+		for (b = 0; p[a] == '.' && is_name(p[a + 1 + b]); b++) {
+		}
+		snprintf(first, DRIP_NAME_MAX, "%.*s", (int)a, p);
+		snprintf(second, DRIP_NAME_MAX, "%.*s", (int)b, p + a + (b > 0));
+		*at = p + a + (b > 0 ? b + 1 : 0);
+		return true;
+	}
+	return false;
+}
