@@ -185,14 +185,24 @@ static void destroy(struct drip_sql_ingest *in)
 	free(in);
 }
 
+static int failed_before(const struct drip_sql_ingest *in, struct drip_error *err)
+{
+	return drip_error_set_retryable(err, in->rc, "duckdb.transaction_aborted",
+					"could not load into %s: an earlier write failed",
+					in->table);
+}
+
 /* The rows that are held into the table. */
 static int run(struct drip_sql_ingest *in, struct drip_error *err)
 {
 	char doing[DRIP_NAME_MAX + 32];
-	int rc = in->rc;
+	int rc;
 
-	if (rc != 0 || in->load.count == 0) {
-		return rc;
+	if (in->rc != 0) {
+		return failed_before(in, err);
+	}
+	if (in->load.count == 0) {
+		return 0;
 	}
 	drip_duck_stream_detach(in->session);
 	in->error.rc = 0;
@@ -314,9 +324,7 @@ int drip_duck_ingest_write(struct drip_sql_ingest *ingest, const struct drip_bat
 	int rc = drip_duck_session_usable(ingest->session, err);
 
 	if (rc == 0 && ingest->rc != 0) {
-		rc = drip_error_set_retryable(err, ingest->rc, "duckdb.transaction_aborted",
-					      "could not load into %s: an earlier write failed",
-					      ingest->table);
+		rc = failed_before(ingest, err);
 	}
 	if (rc == 0 && (batch->schema->columns_count != ingest->schema->columns_count ||
 			batch->array.n_children != (int64_t)ingest->schema->columns_count)) {
@@ -342,9 +350,7 @@ int drip_duck_ingest_close(struct drip_sql_ingest *ingest, struct drip_error *er
 	bool own = ingest->own_transaction;
 
 	if (rc != 0) {
-		rc = drip_error_set_retryable(err, rc, "duckdb.transaction_aborted",
-					      "could not load into %s: an earlier write failed",
-					      ingest->table);
+		rc = failed_before(ingest, err);
 	} else if (ingest->load.count > 0) {
 		rc = drip_duck_session_usable(s, err);
 		rc = rc == 0 ? run(ingest, err) : rc;
