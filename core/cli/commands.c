@@ -175,6 +175,18 @@ const struct drip_command drip_commands[] = {
 		 "columns\n"
 		 "  --format FORMAT      text or json\n"
 		 "  --yes                do not ask before dropping\n"},
+	{.name = "quality",
+	 .run = drip_cmd_quality,
+	 .usage = "dripline quality [PIPELINE] [options]",
+	 .summary = "show what the quality rules of pipelines found",
+	 .help = "One line a rule and table: rows that were checked and that broke it on the last "
+		 "day\n(UTC) on which there were any, and when it was last broken. `broken`: by "
+		 "rows "
+		 "of the\nlast run. Works with and without a running daemon. Results are kept as\n"
+		 "`settings.retention` says.\n\n" STATE_HELP
+		 "  --days N             the last N days, one line each, newest first\n"
+		 "  --limit N            list at most N (default 10000)\n"
+		 "  --format FORMAT      text or json\n"},
 	{.name = "key",
 	 .run = drip_cmd_key,
 	 .usage = "dripline key create --role ROLE --name NAME | list | revoke ID [options]",

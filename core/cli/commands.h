@@ -31,7 +31,7 @@ drip_command_run drip_cmd_run, drip_cmd_daemon, drip_cmd_validate, drip_cmd_plan
 	drip_cmd_schema, drip_cmd_plugins, drip_cmd_new, drip_cmd_docs, drip_cmd_status,
 	drip_cmd_top, drip_cmd_tap, drip_cmd_pause, drip_cmd_resume, drip_cmd_trigger,
 	drip_cmd_reload, drip_cmd_checkpoint, drip_cmd_lineage, drip_cmd_dlq, drip_cmd_policy,
-	drip_cmd_key, drip_cmd_audit, drip_cmd_keyring, drip_cmd_model;
+	drip_cmd_key, drip_cmd_audit, drip_cmd_keyring, drip_cmd_model, drip_cmd_quality;
 
 /* The table, ended by a NULL name. */
 extern const struct drip_command drip_commands[];

@@ -146,16 +146,22 @@ void drip_attempt_close(struct drip_run *run)
 
 /* ---- the checkpoint, and what sinks hold ---- */
 
-static void note_positions(struct drip_run *run, const struct drip_position *positions,
-			   size_t count)
+static void write_positions(const struct drip_position *positions, size_t count, char *buf,
+			    size_t size)
 {
 	size_t used = 0;
 
-	run->position[0] = '\0';
-	for (size_t i = 0; i < count && used < sizeof(run->position); i++) {
-		used += (size_t)snprintf(run->position + used, sizeof(run->position) - used, "%s%s",
-					 i != 0 ? ", " : "", positions[i].text);
+	buf[0] = '\0';
+	for (size_t i = 0; i < count && used < size; i++) {
+		used += (size_t)snprintf(buf + used, size - used, "%s%s", i != 0 ? ", " : "",
+					 positions[i].text);
 	}
+}
+
+static void note_positions(struct drip_run *run, const struct drip_position *positions,
+			   size_t count)
+{
+	write_positions(positions, count, run->position, sizeof(run->position));
 }
 
 static int make_commit(struct drip_run *run, struct drip_error *err)
@@ -318,6 +324,7 @@ static int store_checkpoint(struct drip_run *run, const struct drip_commit_check
 	struct drip_counts now = path_counts(run, data->counts), before;
 	struct drip_counts *stored = drip_calloc(run->instances_count, sizeof(*stored));
 	struct drip_state_entry *states = state_entries(&data->states, err);
+	char position[sizeof(run->position)];
 	struct drip_checkpoint c;
 	int rc;
 
@@ -330,6 +337,7 @@ static int store_checkpoint(struct drip_run *run, const struct drip_commit_check
 		stored[k] = run->instances[k].stored;
 	}
 	before = path_counts(run, stored);
+	write_positions(what->positions, what->positions_count, position, sizeof(position));
 	c = (struct drip_checkpoint){
 		.epoch = what->epoch,
 		.positions = what->positions,
@@ -341,6 +349,11 @@ static int store_checkpoint(struct drip_run *run, const struct drip_commit_check
 		.rows_out = now.out - before.out,
 		.rows_filtered = now.filtered - before.filtered,
 		.rows_dead = now.dead - before.dead,
+		.quality = {.run_id = run->run_id,
+			    .first_position = run->position,
+			    .last_position = position,
+			    .entries = data->quality.items,
+			    .count = data->quality.count},
 	};
 	rc = drip_failpoint_hit("engine.before_checkpoint", err);
 	if (rc == 0) {

@@ -15,6 +15,19 @@ struct drip_state_entry {
 	size_t size;
 };
 
+/* What a quality rule found in rows of a table. */
+struct drip_quality_entry {
+	const char *stage, *rule, *table, *action;
+	int64_t checked, failed;
+};
+
+struct drip_quality_findings {
+	const char *run_id;
+	const char *first_position, *last_position; /* of the rows, as text */
+	const struct drip_quality_entry *entries;
+	size_t count;
+};
+
 /* All that becomes durable together when an epoch is committed. */
 struct drip_checkpoint {
 	uint64_t epoch;
@@ -24,6 +37,7 @@ struct drip_checkpoint {
 	size_t states_count;
 	uint64_t replayed; /* dead letters of groups up to this one are at an end; 0: none */
 	int64_t rows_in, rows_out, rows_filtered, rows_dead; /* since the last checkpoint */
+	struct drip_quality_findings quality;                /* likewise */
 };
 
 struct drip_dead_letter {
@@ -88,6 +102,9 @@ struct drip_durable {
 			 struct drip_error *err);
 	int (*run_end)(void *self, const char *run_id, enum drip_run_state state,
 		       const struct drip_error *reason, struct drip_error *err);
+	/* Adds what rules found, durable when it returns; NULL where nothing keeps it. */
+	int (*quality_put)(void *self, const char *pipeline,
+			   const struct drip_quality_findings *findings, struct drip_error *err);
 	/* Last scheduled time for which a run was begun, microseconds; 0: never. For "missed runs
 	 * catch up once". */
 	int (*schedule_get)(void *self, const char *pipeline, int64_t *ret_us,

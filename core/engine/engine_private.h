@@ -32,8 +32,9 @@
 #define ENGINE_INTERRUPT_WAIT_MS 15000 /* for ops to return after `interrupt` */
 #define ENGINE_METRICS_MAX       256   /* of one instance */
 #define ENGINE_PROGRESS_MAX      4096
-#define ENGINE_LETTERS_MAX       256  /* dead letters held back until they are stored together */
-#define ENGINE_SCHEMAS_MAX       4096 /* cached negotiations of one stage */
+#define ENGINE_QUALITY_MAX       16384 /* results of quality rules of one instance in one epoch */
+#define ENGINE_LETTERS_MAX       256   /* dead letters held back until they are stored together */
+#define ENGINE_SCHEMAS_MAX       4096  /* cached negotiations of one stage */
 
 /* ---- document and edition ---- */
 
@@ -138,6 +139,12 @@ struct drip_letters {
 	uint64_t rejected;
 };
 
+/* Results of quality rules; strings are own copies. */
+struct quality_set {
+	struct drip_quality_entry *items;
+	size_t count, capacity;
+};
+
 struct drip_quarantined;
 
 struct drip_instance {
@@ -167,8 +174,9 @@ struct drip_instance {
 	struct drip_negotiations negotiations;  /* source's thread */
 	const struct drip_negotiation *current; /* of the batch being processed; source's thread */
 	uint64_t last_sequence;
-	uint64_t checked;         /* batches validated */
-	struct state_set pending; /* put since the last epoch; run->lock */
+	uint64_t checked;           /* batches validated */
+	struct state_set pending;   /* put since the last epoch; run->lock */
+	struct quality_set quality; /* likewise */
 	struct drip_letters letters;
 	struct drip_quarantined *quarantine; /* feed: tables that break their contract, or did */
 	uint64_t skipped;                    /* rows, by on_error: skip */
@@ -210,6 +218,7 @@ struct replay {
 /* What belongs to one epoch beside its positions. */
 struct epoch_data {
 	struct state_set states;
+	struct quality_set quality;
 	struct drip_counts *counts; /* of each stage, since the start of the attempt */
 };
 
@@ -363,6 +372,13 @@ int drip_state_get(struct drip_instance *i, const char *key, void **ret, size_t 
 int drip_state_merge(struct state_set *to, struct state_set *from,
 		     struct drip_error *err) DRIP_MUST_CHECK;
 void drip_state_finish(struct state_set *s);
+/* Results of quality rules, as drip_host.quality. */
+int drip_quality_put(struct drip_instance *i, const struct drip_quality_result *results,
+		     size_t count, bool at_once, struct drip_error *err) DRIP_MUST_CHECK;
+/* Moves all of `from` behind `to`. */
+int drip_quality_merge(struct quality_set *to, struct quality_set *from,
+		       struct drip_error *err) DRIP_MUST_CHECK;
+void drip_quality_finish(struct quality_set *s);
 void drip_epoch_data_destroy(struct epoch_data *data);
 
 /* ---- connections, services, taps ---- */

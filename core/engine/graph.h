@@ -108,7 +108,8 @@ struct drip_settings {
 	bool log_json;
 	const char *lineage_namespace; /* of jobs in OpenLineage; default "dripline" */
 	/* What the store keeps; 0: all. */
-	int64_t dead_letters_age_ms, dead_letters_max, audit_age_ms, audit_max;
+	int64_t dead_letters_age_ms, dead_letters_max, audit_age_ms, audit_max, quality_age_ms,
+		quality_max;
 };
 
 struct drip_document {

@@ -189,6 +189,8 @@ static void build_retention(struct graph *g, const struct drip_objects *objects)
 		settings->dead_letters_max = r->dead_letters_max;
 		settings->audit_age_ms = r->audit.ms;
 		settings->audit_max = r->audit_max;
+		settings->quality_age_ms = r->quality.ms;
+		settings->quality_max = r->quality_max;
 	}
 }
 

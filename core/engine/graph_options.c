@@ -100,6 +100,11 @@ static const struct drip_option retention_options[] = {
 		  .max = KEPT_MS_MAX),
 	RETENTION(audit_max, .help = "How many rows the audit keeps. 0: any number.",
 		  .default_text = "100000", .max = KEPT_ROWS_MAX, .unit = "rows"),
+	RETENTION(quality, .help = "How long results of quality rules are kept. 0: for ever.",
+		  .default_text = "90d", .max = KEPT_MS_MAX),
+	RETENTION(quality_max,
+		  .help = "How many results are kept, one a rule, table and day. 0: any number.",
+		  .default_text = "100000", .max = KEPT_ROWS_MAX, .unit = "rows"),
 };
 #undef RETENTION
 

@@ -22,8 +22,8 @@ struct graph_settings_config {
 };
 
 struct graph_retention_config {
-	struct drip_duration dead_letters, audit;
-	int64_t dead_letters_max, audit_max;
+	struct drip_duration dead_letters, audit, quality;
+	int64_t dead_letters_max, audit_max, quality_max;
 };
 
 struct graph_log_config {

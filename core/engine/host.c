@@ -274,6 +274,12 @@ static int host_lineage(struct drip_ctx *ctx, const struct drip_lineage_fact *fa
 	return rc;
 }
 
+static int host_quality(struct drip_ctx *ctx, const struct drip_quality_result *results,
+			size_t count, bool at_once, struct drip_error *err)
+{
+	return drip_quality_put(drip_instance_of(ctx), results, count, at_once, err);
+}
+
 const struct drip_host drip_engine_host = {
 	.struct_size = sizeof(struct drip_host),
 	.abi_major = DRIP_ABI_MAJOR,
@@ -299,6 +305,7 @@ const struct drip_host drip_engine_host = {
 	.control = host_control,
 	.declared_table = host_declared_table,
 	.lineage = host_lineage,
+	.quality = host_quality,
 };
 
 int drip_instance_init(struct drip_instance *i, struct drip_engine *engine, struct drip_doc *doc,
@@ -360,6 +367,7 @@ void drip_instance_finish(struct drip_instance *i)
 	drip_letters_finish(i);
 	drip_quarantine_finish(i);
 	drip_state_finish(&i->pending);
+	drip_quality_finish(&i->quality);
 	drip_doc_unref(i->doc);
 	free(i->children);
 	free(i->data_dir);

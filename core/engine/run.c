@@ -121,6 +121,7 @@ void drip_epoch_data_destroy(struct epoch_data *data)
 		return;
 	}
 	drip_state_finish(&data->states);
+	drip_quality_finish(&data->quality);
 	free(data->counts);
 	free(data);
 }

@@ -77,6 +77,7 @@ static int epoch_done(struct sink_thread *s, uint64_t number, struct drip_error 
 	data->counts[s->stage].out = out;
 	__atomic_store_n(&i->counts.out, out, __ATOMIC_RELAXED);
 	rc = drip_state_merge(&data->states, &i->pending, err);
+	rc = rc == 0 ? drip_quality_merge(&data->quality, &i->quality, err) : rc;
 	if (rc == 0) {
 		drip_commit_sink_done(run->commit, s->number, number);
 	}

@@ -289,6 +289,8 @@ static void setup_retention(struct drip_app *app, const struct drip_settings *se
 					 .letters_rows = settings->dead_letters_max,
 					 .audit_age_ms = settings->audit_age_ms,
 					 .audit_rows = settings->audit_max,
+					 .quality_age_ms = settings->quality_age_ms,
+					 .quality_rows = settings->quality_max,
 				 });
 }
 

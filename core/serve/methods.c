@@ -540,6 +540,7 @@ static const struct {
 	{"model.show", drip_method_model_show},
 	{"pause", method_pause},
 	{"progress", method_progress},
+	{"quality", drip_method_quality},
 	{"ready", method_ready},
 	{"reload", method_reload},
 	{"resume", method_resume},

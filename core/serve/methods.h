@@ -5,7 +5,7 @@
  *
  *	status {pipeline?}            ready {}   live {}   metrics {}   progress {}
  *	pause {pipeline}              resume {pipeline}    trigger {pipeline}    reload {}
- *	runs {pipeline?, limit?}
+ *	runs {pipeline?, limit?}      quality {pipeline?, days?, limit?}
  *	tap {pipeline, stage?, limit?, timeout_ms?, reveal?}   collects and ends; the socket streams
  *	checkpoint.show {pipeline?}   checkpoint.reset {pipeline}
  *	lineage {table, column?, format?}   lineage.datasets {}
@@ -54,6 +54,7 @@ void drip_call_put_time(struct drip_json *j, const char *key, int64_t wall_us);
 
 drip_method drip_method_catalog, drip_method_access, drip_method_audit_append,
 	drip_method_key_create, drip_method_key_revoke; /* access.c */
+drip_method drip_method_quality;                        /* quality.c */
 drip_method drip_method_metrics;                        /* metrics.c */
 drip_method drip_method_lineage, drip_method_datasets;  /* lineage.c */
 drip_method drip_method_dlq_list, drip_method_dlq_show, drip_method_dlq_replay,
@@ -74,6 +75,9 @@ int drip_key_render_new(struct drip_store *store, const char *actor, const char 
 			struct drip_error *err) DRIP_MUST_CHECK;
 int drip_checkpoints_render(struct drip_store *store, const char *pipeline, struct drip_json *json,
 			    struct drip_error *err) DRIP_MUST_CHECK;
+/* Results of quality rules, see drip_store_visit_quality; `limit` 0: as many as may be. */
+int drip_quality_render(struct drip_store *store, const char *pipeline, int64_t days, int64_t limit,
+			struct drip_json *json, struct drip_error *err) DRIP_MUST_CHECK;
 /* All models, and one (version 0: all of its versions) with its history. */
 int drip_models_render(struct drip_store *store, struct drip_json *json,
 		       struct drip_error *err) DRIP_MUST_CHECK;

@@ -180,6 +180,7 @@ static int checkpoint_commit(void *self, const char *pipeline,
 		rc = put_state(db, pipeline, &checkpoint->states[i], err);
 	}
 	rc = rc == 0 ? drip_store_drop_groups(db, pipeline, checkpoint->replayed, err) : rc;
+	rc = rc == 0 ? drip_store_add_quality(db, pipeline, &checkpoint->quality, err) : rc;
 	rc = rc == 0 ? drip_store_prune(store, 0, err) : rc;
 	return drip_store_end(store, rc, err);
 }
@@ -295,6 +296,19 @@ static int run_end(void *self, const char *run_id, enum drip_run_state state,
 			    "iittt", drip_clock_wall_us(), (int64_t)state,
 			    reason != NULL && reason->rc != 0 ? reason->code : NULL,
 			    reason != NULL && reason->rc != 0 ? reason->message : NULL, run_id);
+	return drip_store_end(store, rc, err);
+}
+
+static int quality_put(void *self, const char *pipeline,
+		       const struct drip_quality_findings *findings, struct drip_error *err)
+{
+	struct drip_store *store = self;
+	int rc = drip_store_begin(store, err);
+
+	if (rc < 0) {
+		return rc;
+	}
+	rc = drip_store_add_quality(store->writer.handle, pipeline, findings, err);
 	return drip_store_end(store, rc, err);
 }
 
@@ -436,6 +450,7 @@ void drip_store_fill_durable(struct drip_store *store)
 		.state_get = state_get,
 		.run_begin = run_begin,
 		.run_end = run_end,
+		.quality_put = quality_put,
 		.schedule_get = schedule_get,
 		.schedule_put = schedule_put,
 		.schema_put = schema_put,

@@ -108,6 +108,13 @@ int drip_store_end_groups(sqlite3 *db, const char *pipeline, uint64_t some,
 /* Writes the letters within the transaction that is open. */
 int drip_store_insert_letters(sqlite3 *db, const struct drip_dead_letter *letters, size_t count,
 			      struct drip_error *err) DRIP_MUST_CHECK;
+/* Adds to the results of quality rules within the transaction that is open. */
+int drip_store_add_quality(sqlite3 *db, const char *pipeline,
+			   const struct drip_quality_findings *findings,
+			   struct drip_error *err) DRIP_MUST_CHECK;
+/* As drip_store_prune_audit. */
+int drip_store_prune_quality(sqlite3 *db, int64_t before_us, int64_t rows, int64_t step,
+			     int64_t *ret_dropped, struct drip_error *err) DRIP_MUST_CHECK;
 int drip_store_replace_lineage(sqlite3 *db, const struct drip_lineage_record *records, size_t count,
 			       struct drip_error *err) DRIP_MUST_CHECK;
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Dead letters and audit rows are kept as long and as many as `settings.retention` says. What is
- * beyond goes with a later write of the same kind or with a commit, in its transaction: once an
- * hour, after PRUNE_WRITES rows, and again at once where a step was not enough. A step is bounded,
- * so that no write waits for long. Thread: any, under the writer's lock.
+ * Dead letters, audit rows and results of quality rules are kept as long and as many as
+ * `settings.retention` says. What is beyond goes with a later write of the same kind or with a
+ * commit, in its transaction: once an hour, after PRUNE_WRITES rows, and again at once where a step
+ * was not enough. A step is bounded, so that no write waits for long. Thread: any, under the
+ * writer's lock.
  */
 #include "store/internal.h"
 
@@ -93,7 +94,7 @@ int drip_store_prune(struct drip_store *store, size_t written, struct drip_error
 {
 	struct drip_store_retention r;
 	sqlite3 *db = store->writer.handle;
-	int64_t now = drip_clock_wall_us(), letters, audit;
+	int64_t now = drip_clock_wall_us(), letters, audit, quality;
 	char detail[64];
 	int rc;
 
@@ -107,13 +108,18 @@ int drip_store_prune(struct drip_store *store, size_t written, struct drip_error
 			db, r.audit_age_ms > 0 ? now - r.audit_age_ms * 1000 : INT64_MIN,
 			r.audit_rows, PRUNE_STEP, &audit, err);
 	}
+	if (rc == 0) {
+		rc = drip_store_prune_quality(
+			db, r.quality_age_ms > 0 ? now - r.quality_age_ms * 1000 : INT64_MIN,
+			r.quality_rows, PRUNE_STEP, &quality, err);
+	}
 	if (rc == 0 && letters > 0) {
 		snprintf(detail, sizeof(detail), "%" PRId64 " letters", letters);
 		rc = drip_store_put_audit(db, "dripline", "retention", "dead letters", detail, err);
 	}
 	if (rc == 0) {
 		store->unpruned = 0;
-		store->pruned_us = letters + audit > 0 ? 0 : now;
+		store->pruned_us = letters + audit + quality > 0 ? 0 : now;
 	}
 	return rc;
 }

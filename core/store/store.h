@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The store: one SQLite file in WAL mode in the state directory, which holds checkpoints, state,
- * runs, schema history, lineage, dead letters, audit and the model registry. One process writes at
- * a time; any may read. All functions may block; thread: any.
+ * runs, schema history, lineage, dead letters, quality results, audit and the model registry. One
+ * process writes at a time; any may read. All functions may block; thread: any.
  */
 #ifndef DRIPLINE_STORE_STORE_H
 #define DRIPLINE_STORE_STORE_H
@@ -27,10 +27,12 @@ enum drip_store_mode {
 int drip_store_open(const char *state_dir, enum drip_store_mode mode, struct drip_store **ret,
 		    struct drip_error *err) DRIP_MUST_CHECK;
 void drip_store_close(struct drip_store *store); /* NULL is accepted */
-/* What is kept of dead letters and of the audit; 0: no limit, as after opening. */
+/* What is kept of dead letters, the audit and the results of quality rules; 0: no limit, as after
+ * opening. */
 struct drip_store_retention {
 	int64_t letters_age_ms, letters_rows;
 	int64_t audit_age_ms, audit_rows;
+	int64_t quality_age_ms, quality_rows;
 };
 
 /* In force from the next write on. Never waits for a write under way. */
@@ -137,6 +139,28 @@ int drip_store_drop_letters(struct drip_store *store, const struct drip_store_le
 int drip_store_count_letters(struct drip_store *store,
 			     int (*visit)(const char *pipeline, const char *stage, int64_t count,
 					  void *data),
+			     void *data, struct drip_error *err) DRIP_MUST_CHECK;
+
+/* ---- results of quality rules ---- */
+
+/* What a rule found in a table on one day (UTC). Times of 0: never. */
+struct drip_store_quality {
+	const char *pipeline;
+	struct drip_quality_entry result; /* of the day */
+	int64_t day_us;                   /* when it began */
+	const char *run_id;               /* the last one, and what it found on that day */
+	int64_t run_checked, run_failed;
+	int64_t first_us, last_us, failed_us; /* failed_us: when it last did not hold */
+	const char *first_position, *last_position;
+};
+
+#define DRIP_STORE_QUALITY_MAX 10000 /* shown at once */
+
+/* By pipeline, stage, rule and table; `days` 0: of each the last day that it has, otherwise the
+ * last so many days, newest first. */
+int drip_store_visit_quality(struct drip_store *store, const char *pipeline, int64_t days,
+			     int64_t limit,
+			     int (*visit)(const struct drip_store_quality *q, void *data),
 			     void *data, struct drip_error *err) DRIP_MUST_CHECK;
 
 /* ---- audit ---- */

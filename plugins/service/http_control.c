@@ -93,11 +93,12 @@ static void call(struct drip_ctx *ctx, const char *method, struct drip_text *arg
 /* Routes that read, all arguments optional. */
 static const struct {
 	const char *url, *method;
-	const char *strings[4], *numbers[2];
+	const char *strings[4], *numbers[3];
 } reads[] = {
 	{"/api/v1/status", "status", {"pipeline", NULL}, {NULL}},
 	{"/api/v1/progress", "progress", {NULL}, {NULL}},
 	{"/api/v1/runs", "runs", {"pipeline", NULL}, {"limit", NULL}},
+	{"/api/v1/quality", "quality", {"pipeline", NULL}, {"days", "limit"}},
 	{"/api/v1/checkpoints", "checkpoint.show", {"pipeline", NULL}, {NULL}},
 	{"/api/v1/lineage", "lineage", {"table", "column", "format", NULL}, {NULL}},
 	{"/api/v1/dead-letters", "dlq.list", {"pipeline", "stage", NULL}, {"limit", NULL}},

@@ -6,6 +6,7 @@
 #include "harness.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -329,6 +330,28 @@ static int host_lineage(struct drip_ctx *ctx, const struct drip_lineage_fact *fa
 	return 0;
 }
 
+static int host_quality(struct drip_ctx *ctx, const struct drip_quality_result *results,
+			size_t count, bool at_once, struct drip_error *err)
+{
+	struct drip_harness *h = harness_of(ctx);
+	char line[512];
+
+	(void)err;
+	pthread_mutex_lock(&h->lock);
+	for (size_t i = 0; i < count; i++) {
+		int size = snprintf(
+			line, sizeof(line),
+			"quality %s of %s: %s, %" PRId64 " checked, %" PRId64 " failed%s\n",
+			results[i].rule, results[i].table, results[i].action, results[i].checked,
+			results[i].failed, at_once ? ", at once" : "");
+
+		drip_text_put(&h->logs, line,
+			      size < (int)sizeof(line) ? (size_t)size : sizeof(line) - 1);
+	}
+	pthread_mutex_unlock(&h->lock);
+	return 0;
+}
+
 void drip_harness_declare(struct drip_harness *h, const struct drip_schema *schema)
 {
 	if (h->declared_count < DRIP_COUNT(h->declared)) {
@@ -363,6 +386,7 @@ void harness_host_init(struct drip_harness *h)
 		.control = host_control,
 		.declared_table = host_declared_table,
 		.lineage = host_lineage,
+		.quality = host_quality,
 	};
 	h->now_ns = 1000000000;
 	h->wall_us = INT64_C(1767225600) * 1000000; /* 2026-01-01T00:00:00Z */

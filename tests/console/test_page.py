@@ -119,7 +119,10 @@ def test_pages(browser, daemon):
     pictures(browser, "runs")
     go(browser, daemon, "quality", "Quality")
     browser.wait("document.querySelector('main').innerText.includes('cheap')", "the rule that is broken")
-    check("quality counts violations", True)
+    browser.wait("[...document.querySelectorAll('tbody tr')].some((r) => r.innerText.includes('cheap') && r.innerText.includes('broken'))", "its state")
+    check("quality says which rules hold, and of what table",
+          browser.evaluate("[...document.querySelectorAll('tbody tr')].some((r) => r.innerText.includes('not_null(id)') && r.innerText.includes('orders')"
+                           " && r.innerText.includes('holds'))"), text_of(browser))
     pictures(browser, "quality")
     go(browser, daemon, "catalog", "Catalog")
     browser.wait("document.querySelectorAll('tbody tr').length === 2", "two tables")

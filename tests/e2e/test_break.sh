@@ -204,6 +204,22 @@ check "a rule warns" "$(in_log "level=warning.*rule 't_sales_order_m.range.gross
 check "of each that is broken" "$(in_log "level=warning.*rule 't_sales_order_m.set.order_status': 1 of"; echo $?)"
 got="$("$DUCKSQL" "$dir/rules.duckdb" "SELECT count(*) FROM ods.t_sales_order WHERE order_id IN ('90', '91')")"
 check "and the rows pass: $got" "$([ "$got" = 2 ]; echo $?)"
+# found RULE: action, checked and failed of the day, failed of the last run
+found() { "$DRIPLINE" quality rules --state "$dir/state" --format json | python3 -c 'import json, sys
+for r in json.load(sys.stdin):
+    if r["rule"] == sys.argv[1]: print(r["table"], r["action"], r["checked"], r["failed"], r["last_run"]["failed"])' "$1"; }
+status='t_sales_order_m.set.order_status'
+total="$(mariadb_sql "$db" --skip-column-names -e "SELECT count(*) FROM $orders")"
+check "results are kept: $(found "$status")" "$([ "$(found "$status")" = "$orders warn $total 1 1" ]; echo $?)"
+"$DRIPLINE" quality --state "$dir/state" >"$dir/list"
+check "and printed" "$(grep -q "^broken *rules *feed_quality *$status .* $total *1  20" "$dir/list" && grep -q '^holds ' "$dir/list"; echo $?)"
+"$DRIPLINE" quality nothing --state "$dir/state" >"$dir/list" 2>&1
+check "an unknown pipeline is an error" "$([ $? -eq 2 ] && grep -q 'no rule of pipeline "nothing" has a result' "$dir/list"; echo $?)"
+sql "$(order 96 5 77)"
+DRIPLINE_FAILPOINTS=engine.before_checkpoint=kill drip run "$dir/p.yaml" --until caught-up
+run
+check "what is read again after kill -9 counts once: $(found "$status")" \
+	"$([ "$(found "$status")" = "$orders warn $((total + 1)) 2 1" ]; echo $?)"
 sed -i 's/on_contract_break: stop/quality: dead-letter/' "$dir/p.yaml"
 sql "$(order 92 -5) $(order 93 5)"
 run
@@ -216,6 +232,8 @@ sed -i 's/quality: dead-letter/quality: stop/' "$dir/p.yaml"
 sql "$(order 94 -5)"
 run
 check "quality: stop stops" "$([ $? -eq 1 ] && in_log 'quality.violated'; echo $?)"
+got="$(found 't_sales_order_m.range.gross_amount, net_amount')"
+check "and its result is kept: $got" "$([ "${got#"$orders stop "}" != "$got" ] && [ "${got##* }" = 1 ]; echo $?)"
 sed -i 's/quality: stop/quality: off/' "$dir/p.yaml"
 run
 check "quality: off lets all pass" "$([ $? -eq 0 ] && ! in_log 'feed_quality'; echo $?)"

@@ -52,6 +52,8 @@ TEST(passes_arguments_as_values)
 	CHECK_EQ_STR(asked, "status {\"pipeline\":\"a\\\"b}\"}");
 	CHECK_EQ_INT(ask("GET /api/v1/runs?limit=7&pipeline=p&other=1", HOST), 200);
 	CHECK_EQ_STR(asked, "runs {\"pipeline\":\"p\",\"limit\":7}");
+	CHECK_EQ_INT(ask("GET /api/v1/quality?days=2&limit=7&pipeline=p", HOST), 200);
+	CHECK_EQ_STR(asked, "quality {\"pipeline\":\"p\",\"days\":2,\"limit\":7}");
 	CHECK_EQ_INT(ask("GET /api/v1/runs?limit=7x", HOST), 200);
 	CHECK_EQ_STR(asked, "runs {}");
 	CHECK_EQ_INT(ask("GET /api/v1/lineage?table=t&column=c&format=dot", HOST), 200);

@@ -316,6 +316,23 @@ static int insert_checks(struct job *job, const char *rows, size_t size, struct 
 	return job_run(job, NULL, err);
 }
 
+/* Tells the host; what ends the run at once, since it gets no checkpoint. */
+static int tell_check(struct job *job, const struct job_step *step, int64_t violations,
+		      struct drip_error *err)
+{
+	const struct drip_host *host = job->ctx->host;
+	bool stop = step->severity.value != JOB_WARN;
+	struct drip_quality_result result = {.struct_size = sizeof(result),
+					     .rule = step->check,
+					     .table = "",
+					     .action = stop ? "stop" : "warn",
+					     .failed = violations};
+
+	return DRIP_HAS(host, quality) && host->quality != NULL
+		       ? host->quality(job->ctx, &result, 1, stop && violations > 0, err)
+		       : 0;
+}
+
 static int run_check(struct job *job, const struct job_step *step, struct job_counts *ret,
 		     struct drip_error *err)
 {
@@ -328,6 +345,10 @@ static int run_check(struct job *job, const struct job_step *step, struct job_co
 		return rc;
 	}
 	note_check(job, step, ret->violations);
+	rc = tell_check(job, step, ret->violations, err);
+	if (rc != 0) {
+		return rc;
+	}
 	if (job->checks.rc == 0) {
 		size_t skip = before > 0 ? 2 : 0; /* the ", " */
 

@@ -250,6 +250,8 @@ TEST(checks_keep_their_results)
 				 "none", "steps[1].sql", "SELECT 1 AS a WHERE false")),
 		DRIP_POLL_END);
 	CHECK(drip_harness_logged(h, "check \"odd\" found 1 rows"));
+	CHECK(drip_harness_logged(h, "quality odd of : warn, 0 checked, 1 failed\n"));
+	CHECK(drip_harness_logged(h, "quality none of : stop, 0 checked, 0 failed\n"));
 	CHECK_EQ_INT(number("SELECT count(*) FROM dw.quality_results WHERE passed"), 1);
 	drip_harness_advance(h, 1000);
 	CHECK_EQ_INT(run(DRIP_OPTIONS("connection", "db", "steps[0].table", "dw.f", "steps[0].sql",
@@ -257,6 +259,7 @@ TEST(checks_keep_their_results)
 				      "steps[1].sql", "SELECT * FROM dw.f")),
 		     -EINVAL);
 	CHECK_EQ_STR(err.code, "job.check_failed");
+	CHECK(drip_harness_logged(h, "quality bad of : stop, 0 checked, 1 failed, at once"));
 	CHECK_EQ_INT(number("SELECT count(*) FROM dw.f"), 0);
 	CHECK_EQ_INT(number("SELECT violations FROM dw.quality_results WHERE check_name = 'bad'"),
 		     1);

@@ -203,7 +203,7 @@ int quality_run(const struct quality_rule *rule, struct quality_state *state,
 
 	if (rule->kind.value == QUALITY_UNIQUE) {
 		rc = check_unique(state, check, batch, hashes, fails, err);
-	} else if (rule->kind.value == QUALITY_ROW_COUNT && !(rule->changes && batch->snapshot)) {
+	} else if (quality_is_of_epoch(rule) && !(rule->changes && batch->snapshot)) {
 		state->rows += batch->rows;
 	}
 	for (uint32_t j = 0; j < check->columns_count; j++) {

@@ -20,6 +20,7 @@ struct quality {
 	const struct quality_config *config;
 	struct quality_state *states; /* one a rule */
 	struct drip_plans plans;
+	struct quality_tally *tallies;
 	/* scratch, one a row */
 	int64_t room;
 	uint8_t *skip, *fails, *broken; /* broken: number of the rule + 1 */
@@ -28,6 +29,7 @@ struct quality {
 };
 
 struct plan {
+	struct quality_tally *tally;
 	size_t count;
 	struct quality_check checks[];
 };
@@ -215,6 +217,7 @@ static void quality_close(void *self)
 		quality_state_finish(&q->states[i]);
 	}
 	free(q->states);
+	quality_tally_finish(&q->tallies);
 	drip_plans_finish(&q->plans);
 	free_scratch(q);
 	free(q);
@@ -275,16 +278,20 @@ static int violated(struct drip_error *err, const struct quality_rule *rule, con
 }
 
 /* Acts on the fails of one rule: counts them, and stops, warns or marks the rows as broken. */
-static int act(struct quality *q, size_t index, const struct drip_batch *batch,
-	       struct drip_error *err)
+static int act(struct quality *q, size_t index, struct quality_tally *tally, int64_t checked,
+	       const struct drip_batch *batch, struct drip_error *err)
 {
 	const struct quality_rule *rule = rule_at(q->config, index);
+	struct quality_tally_rule *found = &tally->rules[index];
 	char name[QUALITY_NAME_MAX];
 	int64_t count = 0;
+	int rc;
 
 	for (int64_t i = 0; i < batch->rows; i++) {
 		count += q->fails[i];
 	}
+	found->checked += checked;
+	found->failed += count;
 	if (count == 0) {
 		return 0;
 	}
@@ -292,7 +299,8 @@ static int act(struct quality *q, size_t index, const struct drip_batch *batch,
 	q->ctx->host->counter_add(q->ctx, q->states[index].metric, (double)count);
 	switch (quality_action_of(rule)) {
 	case ACTION_STOP:
-		return violated(err, rule, batch->schema->table);
+		rc = quality_tell(q->ctx, rule, tally->table, found, true, err);
+		return rc < 0 ? rc : violated(err, rule, batch->schema->table);
 	case ACTION_WARN:
 		quality_name(rule, name, sizeof(name));
 		drip_log_warning(q->ctx,
@@ -314,12 +322,14 @@ static int run_rules(struct quality *q, const struct plan *plan, const struct dr
 		     struct drip_error *err)
 {
 	size_t rows = (size_t)batch->rows;
+	int64_t checked = 0;
 	int rc = 0;
 
 	for (int64_t i = 0; i < batch->rows; i++) {
 		enum drip_op op = drip_batch_op(batch, i);
 
 		q->skip[i] = op == DRIP_OP_DELETE || op == DRIP_OP_BEFORE;
+		checked += !q->skip[i];
 	}
 	memset(q->broken, 0, rows);
 	for (size_t r = 0; rc == 0 && r < plan->count; r++) {
@@ -329,8 +339,8 @@ static int run_rules(struct quality *q, const struct plan *plan, const struct dr
 		memset(q->fails, 0, rows);
 		rc = quality_run(rule_at(q->config, r), &q->states[r], &plan->checks[r], batch,
 				 q->skip, q->hashes, q->fails, err);
-		if (rc == 0) {
-			rc = act(q, r, batch, err);
+		if (rc == 0 && !quality_is_of_epoch(rule_at(q->config, r))) {
+			rc = act(q, r, plan->tally, checked, batch, err);
 		}
 	}
 	return rc;
@@ -364,6 +374,21 @@ static int reject_broken(struct quality *q, const struct drip_batch *batch, int6
 	return rc;
 }
 
+static int add_plan(struct quality *q, const struct drip_schema *schema, struct plan **ret,
+		    struct drip_error *err)
+{
+	struct quality_tally *tally = quality_tally_of(&q->tallies, schema->database, schema->table,
+						       q->config->rules.count);
+	int rc = tally != NULL ? make_plan(q->config, schema, ret, err)
+			       : drip_error_nomem(err, sizeof(*tally));
+
+	if (rc == 0) {
+		(*ret)->tally = tally;
+		rc = drip_plans_put(&q->plans, schema, *ret, err);
+	}
+	return rc;
+}
+
 static int quality_process(void *self, struct drip_batch *batch, struct drip_error *err)
 {
 	struct quality *q = self;
@@ -376,10 +401,7 @@ static int quality_process(void *self, struct drip_batch *batch, struct drip_err
 	}
 	plan = drip_plans_find(&q->plans, batch->schema);
 	if (plan == NULL) {
-		rc = make_plan(q->config, batch->schema, &plan, err);
-		if (rc == 0) {
-			rc = drip_plans_put(&q->plans, batch->schema, plan, err);
-		}
+		rc = add_plan(q, batch->schema, &plan, err);
 	}
 	if (rc == 0) {
 		rc = make_room(q, batch->rows, err);
@@ -418,28 +440,64 @@ static void judge_epoch(struct quality *q, size_t index, char *why, size_t size)
 	}
 }
 
+/* A rule that is not of rows, at the end of the epoch. */
+static int flush_rule(struct quality *q, size_t index, struct drip_error *err)
+{
+	const struct quality_rule *rule = rule_at(q->config, index);
+	struct quality_state *s = &q->states[index];
+	struct quality_tally_rule found = {.checked = s->rows};
+	char why[120], name[QUALITY_NAME_MAX];
+	bool stop = quality_action_of(rule) == ACTION_STOP;
+	int rc = 0;
+
+	judge_epoch(q, index, why, sizeof(why));
+	found.failed = *why != '\0';
+	s->rows = 0;
+	s->newest_us = INT64_MIN;
+	if (found.checked > 0 || found.failed > 0) {
+		rc = quality_tell(q->ctx, rule, "", &found, found.failed > 0 && stop, err);
+	}
+	if (rc < 0 || found.failed == 0) {
+		return rc;
+	}
+	q->ctx->host->counter_add(q->ctx, s->metric, 1);
+	quality_name(rule, name, sizeof(name));
+	if (stop) {
+		return drip_error_set(err, -EINVAL, "quality.violated", "rule '%s' is broken: %s",
+				      name, why);
+	}
+	drip_log_warning(q->ctx, "rule '%s' is broken: %s", name, why);
+	return 0;
+}
+
+/* Tells what the rules of rows found in one table. */
+static int flush_tally(struct quality *q, struct quality_tally *tally, struct drip_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < q->config->rules.count && rc == 0; i++) {
+		struct quality_tally_rule *found = &tally->rules[i];
+
+		if (found->checked > 0) {
+			rc = quality_tell(q->ctx, rule_at(q->config, i), tally->table, found, false,
+					  err);
+		}
+		*found = (struct quality_tally_rule){0};
+	}
+	return rc;
+}
+
 static int quality_flush(void *self, struct drip_error *err)
 {
 	struct quality *q = self;
-	char why[120], name[QUALITY_NAME_MAX];
 	int rc = 0;
 
-	for (size_t i = 0; i < q->config->rules.count; i++) {
-		const struct quality_rule *rule = rule_at(q->config, i);
-
-		judge_epoch(q, i, why, sizeof(why));
-		q->states[i].rows = 0;
-		q->states[i].newest_us = INT64_MIN;
-		if (*why == '\0') {
-			continue;
-		}
-		q->ctx->host->counter_add(q->ctx, q->states[i].metric, 1);
-		quality_name(rule, name, sizeof(name));
-		if (quality_action_of(rule) == ACTION_STOP && rc == 0) {
-			rc = drip_error_set(err, -EINVAL, "quality.violated",
-					    "rule '%s' is broken: %s", name, why);
-		} else {
-			drip_log_warning(q->ctx, "rule '%s' is broken: %s", name, why);
+	for (struct quality_tally *t = q->tallies; t != NULL && rc == 0; t = t->next) {
+		rc = flush_tally(q, t, err);
+	}
+	for (size_t i = 0; i < q->config->rules.count && rc == 0; i++) {
+		if (quality_is_of_epoch(rule_at(q->config, i))) {
+			rc = flush_rule(q, i, err);
 		}
 	}
 	return rc;

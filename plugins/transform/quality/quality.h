@@ -11,6 +11,7 @@
 #define QUALITY_RULES_MAX   250
 #define QUALITY_NAME_MAX    120     /* bytes of a rule's name in messages */
 #define QUALITY_MATCH_LIMIT 1000000 /* steps of one pattern match */
+#define QUALITY_TABLES_MAX  1000    /* whose results are told apart */
 
 enum quality_kind {
 	QUALITY_NOT_NULL,
@@ -70,6 +71,26 @@ struct quality_state {
 	int64_t failed;    /* since open */
 	char metric[100];
 };
+
+/* What the rules found in one table since the last epoch. */
+struct quality_tally {
+	struct quality_tally *next;
+	char table[2 * DRIP_NAME_MAX + 2];
+	struct quality_tally_rule {
+		int64_t checked, failed;
+	} rules[];
+};
+
+/* tally.c: (borrowed) that of a table, made where it is not there; of all tables beyond
+ * QUALITY_TABLES_MAX there is one, "*". NULL: no memory. */
+struct quality_tally *quality_tally_of(struct quality_tally **first, const char *database,
+				       const char *table, size_t rules);
+void quality_tally_finish(struct quality_tally **first);
+const char *quality_action_name(const struct quality_rule *rule);
+/* Tells the host one result. `at_once`: the pipeline stops for it. */
+int quality_tell(struct drip_ctx *ctx, const struct quality_rule *rule, const char *table,
+		 const struct quality_tally_rule *found, bool at_once,
+		 struct drip_error *err) DRIP_MUST_CHECK;
 
 bool quality_is_of_epoch(const struct quality_rule *rule); /* not of single rows */
 enum quality_action quality_action_of(const struct quality_rule *rule);

@@ -199,6 +199,38 @@ TEST(warns_and_stops)
 	drip_schema_unref(s);
 }
 
+/* The host is told once an epoch, by rule and table; what stops the pipeline, at once. */
+TEST(tells_what_rules_found)
+{
+	struct drip_schema *s = drip_test_schema("t", "n int32 null");
+	struct drip_schema *u = drip_test_schema("u", "n int32 null");
+
+	open_quality(DRIP_OPTIONS("rules[0].rule", "not_null", "rules[0].columns", "n",
+				  "rules[0].action", "warn", "rules[1].rule", "range",
+				  "rules[1].columns", "n", "rules[1].max", "5", "rules[1].action",
+				  "stop", "rules[1].tables", "u", "rules[2].rule", "row_count",
+				  "rules[2].max", "2"));
+	process(s, "i|1\ni|NULL\nd|NULL\n");
+	process(u, "i|1\n");
+	process(s, "i|NULL\n");
+	CHECK(!drip_harness_logged(h, "quality "));
+	CHECK_OK(drip_harness_flush(quality, &err), &err);
+	CHECK(drip_harness_logged(h, "quality not_null(n) of t: warn, 3 checked, 2 failed\n"));
+	CHECK(drip_harness_logged(h, "quality not_null(n) of u: warn, 1 checked, 0 failed\n"));
+	CHECK(drip_harness_logged(h, "quality range(n) of u: stop, 1 checked, 0 failed\n"));
+	CHECK(!drip_harness_logged(h, "quality range(n) of t"));
+	CHECK(drip_harness_logged(h, "quality row_count of : warn, 5 checked, 1 failed\n"));
+	process(s, "i|7\n");
+	CHECK_OK(drip_harness_flush(quality, &err), &err);
+	CHECK(drip_harness_logged(h, "quality not_null(n) of t: warn, 1 checked, 0 failed\n"));
+	CHECK(drip_harness_process(quality, drip_test_batch(u, "i|9\ni|1\n"), &err) < 0);
+	CHECK_EQ_STR(err.code, "quality.violated");
+	CHECK(drip_harness_logged(h, "quality range(n) of u: stop, 2 checked, 1 failed, at once"));
+	finish();
+	drip_schema_unref(s);
+	drip_schema_unref(u);
+}
+
 TEST(watches_epochs)
 {
 	struct drip_schema *s = drip_test_schema("t", "at timestamp_utc null");

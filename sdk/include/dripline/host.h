@@ -31,6 +31,16 @@ struct drip_ctx {
 
 struct drip_lineage_fact; /* plugin.h */
 
+/* What a quality rule found in rows of a table since it was last told. Strings are borrowed. */
+struct drip_quality_result {
+	uint32_t struct_size;
+	const char *rule;
+	const char *table;  /* "database.table"; "" for a rule that is not of one table */
+	const char *action; /* what a violation does: "warn", "dead-letter", "stop" */
+	int64_t checked;    /* rows that were looked at; 0: not known */
+	int64_t failed;     /* rows that broke it, or 1 for a rule that is not of rows */
+};
+
 struct drip_host {
 	uint32_t struct_size;
 	uint16_t abi_major, abi_minor;
@@ -124,6 +134,13 @@ struct drip_host {
 	 */
 	int (*lineage)(struct drip_ctx *ctx, const struct drip_lineage_fact *facts, size_t count,
 		       struct drip_error *err);
+	/*
+	 * Records what quality rules found: with the next checkpoint, or `at_once` where the
+	 * component is about to fail for it. Call it once an epoch, not for each batch. Since ABI
+	 * 1.1: ask with DRIP_HAS. Thread: that of the ops.
+	 */
+	int (*quality)(struct drip_ctx *ctx, const struct drip_quality_result *results,
+		       size_t count, bool at_once, struct drip_error *err);
 };
 
 /* Formats, cuts at 1 KiB and logs. Thread: any. */

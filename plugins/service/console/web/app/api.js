@@ -91,10 +91,6 @@ export async function get(path, query, signal) {
 	return (await ask(url(path, query), { headers: headers(), signal })).json();
 }
 
-export async function getText(path, signal) {
-	return (await ask(path, { headers: headers(), signal })).text();
-}
-
 // Numbers as they were written: an integer of 64 bits and a decimal are more than JavaScript's numbers.
 // Browsers that do not hand over the source give the number that they read.
 function exactly(text) {
