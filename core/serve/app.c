@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "serve/access.h"
 #include "serve/control.h"
+#include "serve/history.h"
 #include "serve/methods.h"
 
 #include <errno.h>
@@ -459,6 +460,8 @@ static int open_loop(struct drip_app *app, struct drip_error *err)
 		uv_signal_start(&app->signals[i], on_signal, numbers[i]);
 	}
 	app->signals_open = true;
+	uv_timer_init(&app->loop, &app->sampler);
+	app->sampler.data = app;
 	return 0;
 }
 
@@ -487,7 +490,10 @@ static struct drip_app *new_app(const struct drip_app_options *options)
 		return NULL;
 	}
 	app->access = drip_access_create();
-	if (app->access == NULL) {
+	app->history = drip_history_create();
+	if (app->access == NULL || app->history == NULL) {
+		drip_access_destroy(app->access);
+		drip_history_destroy(app->history);
 		free(app);
 		return NULL;
 	}
@@ -529,9 +535,28 @@ int drip_app_open(const struct drip_app_options *options, struct drip_findings *
 	return 0;
 }
 
+static void take_sample(uv_timer_t *timer)
+{
+	struct drip_app *app = timer->data;
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_pipeline_stats *stats = NULL;
+	size_t count = 0;
+
+	/* Fails without memory only: the next one is as good. */
+	if (drip_engine_stats(app->engine, &stats, &count, &err) == 0) {
+		drip_history_add(app->history, drip_clock_wall_us(), stats, count);
+		drip_engine_stats_free(stats, count);
+	}
+}
+
 int drip_app_start(struct drip_app *app, struct drip_error *err)
 {
-	return drip_engine_apply(app->engine, drip_steal(app->document), err);
+	int rc = drip_engine_apply(app->engine, drip_steal(app->document), err);
+
+	if (rc == 0) {
+		uv_timer_start(&app->sampler, take_sample, 0, DRIP_HISTORY_STEP_S * 1000);
+	}
+	return rc;
 }
 
 void drip_app_run(struct drip_app *app)
@@ -557,6 +582,7 @@ static void close_loop(struct drip_app *app)
 		return;
 	}
 	refuse_jobs(app);
+	uv_timer_stop(&app->sampler);
 	drip_control_close(app->control);
 	while (app->works != 0) {
 		uv_run(&app->loop, UV_RUN_ONCE);
@@ -585,6 +611,7 @@ void drip_app_close(struct drip_app *app)
 	}
 	drip_store_close(app->store);
 	drip_access_destroy(app->access);
+	drip_history_destroy(app->history);
 	if (app->registry != NULL) {
 		drip_registry_destroy(app->registry);
 	}

@@ -16,6 +16,7 @@
 struct drip_app;
 struct drip_control;
 struct drip_access;
+struct drip_history;
 
 struct drip_app_options {
 	const char *const *paths; /* (borrowed) as long as the app lives, as are all texts here */
@@ -66,6 +67,8 @@ struct drip_app {
 	struct drip_control *control;
 	char *state_dir, *lineage_namespace;
 	struct drip_access *access;
+	struct drip_history *history;
+	uv_timer_t sampler; /* of the history */
 	uv_signal_t signals[3];
 	uv_async_t wake;
 	uv_work_t reload_work;

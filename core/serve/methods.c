@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "serve/history.h"
 #include "serve/process.h"
 
 #include <dripline/suggest.h>
@@ -175,6 +176,13 @@ static int method_progress(struct drip_call *call, struct drip_error *err)
 	drip_json_begin_array(&call->json);
 	drip_engine_visit_progress(call->app->engine, put_progress, &call->json);
 	drip_json_end_array(&call->json);
+	return 0;
+}
+
+static int method_history(struct drip_call *call, struct drip_error *err)
+{
+	drip_history_render(call->app->history,
+			    drip_json_get_string(call->arguments, "pipeline", NULL), &call->json);
 	return 0;
 }
 
@@ -525,6 +533,7 @@ static const struct {
 	{"dlq.list", drip_method_dlq_list},
 	{"dlq.replay", drip_method_dlq_replay},
 	{"dlq.show", drip_method_dlq_show},
+	{"history", method_history},
 	{"key.create", drip_method_key_create},
 	{"key.revoke", drip_method_key_revoke},
 	{"lineage", drip_method_lineage},

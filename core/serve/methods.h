@@ -6,6 +6,7 @@
  *	status {pipeline?}            ready {}   live {}   metrics {}   progress {}
  *	pause {pipeline}              resume {pipeline}    trigger {pipeline}    reload {}
  *	runs {pipeline?, limit?}      quality {pipeline?, days?, limit?}
+ *	history {pipeline?}           the last hour in steps, see history.h
  *	tap {pipeline, stage?, limit?, timeout_ms?, reveal?}   collects and ends; the socket streams
  *	checkpoint.show {pipeline?}   checkpoint.reset {pipeline}
  *	lineage {table, column?, format?}   lineage.datasets {}

@@ -96,6 +96,7 @@ static const struct {
 	const char *strings[4], *numbers[3];
 } reads[] = {
 	{"/api/v1/status", "status", {"pipeline", NULL}, {NULL}},
+	{"/api/v1/history", "history", {"pipeline", NULL}, {NULL}},
 	{"/api/v1/progress", "progress", {NULL}, {NULL}},
 	{"/api/v1/runs", "runs", {"pipeline", NULL}, {"limit", NULL}},
 	{"/api/v1/quality", "quality", {"pipeline", NULL}, {"days", "limit"}},

@@ -412,6 +412,9 @@ TEST(the_log_and_the_datasets_are_answered)
 	ask(fd, "{\"id\":1,\"method\":\"logs\",\"arguments\":{\"level\":\"loud\"}}\n");
 	CHECK_CONTAINS(answer, "control.unknown_level");
 	CHECK_CONTAINS(ask(fd, "{\"id\":1,\"method\":\"catalog\"}\n"), "\"result\":[]");
+	ask(fd, "{\"id\":1,\"method\":\"history\",\"arguments\":{\"pipeline\":\"p\"}}\n");
+	CHECK_CONTAINS(answer, "\"step_seconds\":10,\"times\":[");
+	CHECK_CONTAINS(answer, "\"name\":\"p\",\"rows_in_per_second\":[");
 	ask(fd, "{\"id\":1,\"method\":\"lineage\",\"arguments\":{\"table\":\"orders\","
 		"\"format\":\"json\"}}\n");
 	CHECK_CONTAINS(answer, "\\\"upstream\\\":");

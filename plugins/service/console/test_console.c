@@ -129,6 +129,8 @@ TEST(passes_methods_on)
 	CHECK_EQ_STR(asked, "metrics {}");
 	CHECK_EQ_INT(ask("GET /api/v1/lineage?table=t&format=dot", HOST), 200);
 	CHECK_EQ_STR(asked, "lineage {\"table\":\"t\",\"format\":\"dot\"}");
+	CHECK_EQ_INT(ask("GET /api/v1/history?pipeline=p", HOST), 200);
+	CHECK_EQ_STR(asked, "history {\"pipeline\":\"p\"}");
 	CHECK_EQ_INT(ask_json("POST /api/v1/pipelines/p/pause", "", ""), 200);
 	CHECK_EQ_STR(asked, "pause {\"pipeline\":\"p\"}");
 	CHECK_EQ_INT(ask("GET /api/v1/nothing", HOST), 404);
