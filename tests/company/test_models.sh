@@ -67,6 +67,21 @@ ours models/fraud_scores && in_log 'has no version in Production: rows pass with
 check "payments pass before there is a version, and a warning says so" $?
 is "each payment has a row, with features and no score" "0 0" "$(w "SELECT count(*) FILTER (s.amount IS NULL), count(s.fraud_score)
 	FROM ods.t_sales_trade t LEFT JOIN ml.fraud_scores s USING (trade_no) WHERE NOT is_nzd_test")"
+# naive KEY SPAN COMPARISON WHAT: of the payments of one KEY that were tried within SPAN before
+naive() {
+	echo "(SELECT $4 FROM trades h WHERE h.$1 = t.$1 AND h.tried_at > t.tried_at - INTERVAL $2 AND (h.tried_at < t.tried_at
+		OR h.tried_at = t.tried_at AND h.trade_no $3 t.trade_no))"
+}
+is "features are what a plain look at the payments before gives" 0 "$(w "WITH trades AS MATERIALIZED (
+		SELECT *, coalesce(create_time, modify_time) AS tried_at FROM ods.t_sales_trade WHERE is_nzd_test IS NOT TRUE)
+	SELECT count(*) FROM ml.fraud_scores s JOIN trades t USING (trade_no)
+	WHERE s.amount_ratio IS DISTINCT FROM CAST(t.trade_amount AS DOUBLE) / nullif($(naive user_no '90 DAY' '<' 'avg(h.trade_amount)'), 0)
+	OR t.user_no IS NOT NULL AND s.payer_failed_24h IS DISTINCT FROM $(naive user_no '24 HOUR' '<' 'count(*) FILTER (h.trade_status = 30)')
+	OR t.user_no IS NOT NULL AND s.payer_refunds_30d IS DISTINCT FROM $(naive user_no '30 DAY' '<' 'count(*) FILTER (h.trade_type = 2)')
+	OR t.device_id IS NOT NULL AND s.device_cards_24h IS DISTINCT FROM $(naive device_id '24 HOUR' '<=' 'count(DISTINCT h.card_token)')
+	OR t.device_id IS NOT NULL AND s.device_is_new IS DISTINCT FROM $(naive device_id '90 DAY' '<=' 'CAST(count(*) = 1 AS INTEGER)')
+	OR s.device_payments_1h IS DISTINCT FROM nullif($(naive device_id '1 HOUR' '<=' 'count(*)'), 0)
+	OR s.network_payments_1h IS DISTINCT FROM nullif($(naive client_ip '1 HOUR' '<=' 'count(*)'), 0)")"
 ours models/fraud models/churn_features models/churn models/churn_scores jobs/churn_etl
 check "both models are trained, customers are scored" $?
 measures fraud "m['positives'] >= 10 and all(m[f] > max(b['amount_zscore'][f], b['device_payments'][f]) for f in ('auc', 'pr_auc', 'precision_at_k')) and m['auc'] > 0.95"
