@@ -100,6 +100,8 @@ struct drip_durable {
 			 void **ret, size_t *ret_size, struct drip_error *err);
 	int (*run_begin)(void *self, const char *pipeline, char ret_run_id[37],
 			 struct drip_error *err);
+	/* When the oldest run that is kept was begun, microseconds; 0: there is none. Optional. */
+	int (*run_first)(void *self, const char *pipeline, int64_t *ret_us, struct drip_error *err);
 	int (*run_end)(void *self, const char *run_id, enum drip_run_state state,
 		       const struct drip_error *reason, struct drip_error *err);
 	/* Adds what rules found, durable when it returns; NULL where nothing keeps it. */

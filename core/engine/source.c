@@ -465,6 +465,7 @@ static int start_source(struct drip_run *run, struct drip_start *start, struct d
 /* Positions of the checkpoint and the sinks, for `start`. */
 static int start_at(struct drip_run *run, struct drip_error *err)
 {
+	const struct drip_durable *d = run->engine->options.durable;
 	struct drip_start start = {.struct_size = sizeof(start)};
 	const struct drip_position *durable;
 	struct drip_position *from = NULL, *cuts = NULL;
@@ -481,6 +482,9 @@ static int start_at(struct drip_run *run, struct drip_error *err)
 	pthread_mutex_unlock(&run->lock);
 	start.from = from;
 	start.cuts = cuts;
+	if (rc == 0 && d->run_first != NULL) {
+		rc = d->run_first(d->self, run->spec->name, &start.first_run_us, err);
+	}
 	if (rc == 0) {
 		rc = start_source(run, &start, err);
 	}

@@ -281,6 +281,30 @@ static int run_begin(void *self, const char *pipeline, char ret_run_id[37], stru
 	return rc;
 }
 
+static int find_first(sqlite3 *db, const char *pipeline, int64_t *ret_us, struct drip_error *err)
+{
+	drip_autostmt stmt = NULL;
+	int rc = drip_store_prepare(
+		db, &stmt, err, "SELECT min(begun_us) FROM run WHERE pipeline = ?", "t", pipeline);
+
+	rc = rc == 0 ? drip_store_step(stmt, err) : rc;
+	*ret_us = rc == 1 ? sqlite3_column_int64(stmt, 0) : 0;
+	return rc < 0 ? rc : 0;
+}
+
+static int run_first(void *self, const char *pipeline, int64_t *ret_us, struct drip_error *err)
+{
+	struct drip_store *store = self;
+	int rc = drip_store_lock_reader(store, err);
+
+	if (rc < 0) {
+		return rc;
+	}
+	rc = find_first(store->reader.handle, pipeline, ret_us, err);
+	pthread_mutex_unlock(&store->reader.lock);
+	return rc;
+}
+
 static int run_end(void *self, const char *run_id, enum drip_run_state state,
 		   const struct drip_error *reason, struct drip_error *err)
 {
@@ -449,6 +473,7 @@ void drip_store_fill_durable(struct drip_store *store)
 		.checkpoint_commit = checkpoint_commit,
 		.state_get = state_get,
 		.run_begin = run_begin,
+		.run_first = run_first,
 		.run_end = run_end,
 		.quality_put = quality_put,
 		.schedule_get = schedule_get,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Source `query`: what a query over a SQL connection yields, whole or since a watermark, once or
- * again and again. A whole run is one transaction: its rows carry the number of the run as their
- * order, and only its end is a boundary. Incremental rows are ordered by watermark; see edge.c.
+ * again and again. A whole run is one transaction: its rows carry as their order when the state was
+ * made and the number of the run in it, so that runs of a new state come behind all of one that was
+ * lost; only its end is a boundary. Incremental rows are ordered by watermark; see edge.c.
  */
 #include "query.h"
 
@@ -26,11 +27,12 @@ struct query {
 	bool watermark_unsigned;
 	struct ArrowArrayStream stream; /* release NULL: no run is under way */
 	struct query_edge edge;
-	uint64_t run, row; /* whole runs: number of the one under way or done, its rows so far */
+	uint64_t state;    /* whole runs: when it was made; 0: not known */
+	uint64_t run, row; /* number of the one under way or done, its rows so far */
 	uint64_t next_ns;  /* when the next run is due */
 	bool ran;          /* at least once since start */
 	struct drip_position *cuts;
-	size_t cuts_count;
+	size_t cuts_count;        /* whole runs: those to be passed before the first */
 	uint32_t *all;            /* indices of all columns of schema */
 	struct drip_hash *hashes; /* scratch */
 	int64_t room;
@@ -213,14 +215,35 @@ static int query_describe(struct drip_ctx *ctx, const void *config, bool connect
 	return rc;
 }
 
-static uint64_t run_of(const struct drip_position *p)
+static uint64_t number_at(const struct drip_position *p, size_t at)
 {
-	uint64_t run = 0;
+	uint64_t number = 0;
 
-	for (int i = 0; i < 8; i++) {
-		run = run << 8 | p->order[i];
+	for (size_t i = at; i < at + 8; i++) {
+		number = number << 8 | p->order[i];
 	}
-	return run;
+	return number;
+}
+
+/* Of a whole run: the state, where it is known, the run and the row. */
+static bool read_order(const struct drip_position *p, uint64_t *ret_state, uint64_t *ret_run)
+{
+	if (p->order_size != 16 && p->order_size != 24) {
+		return false;
+	}
+	*ret_state = p->order_size == 24 ? number_at(p, 0) : 0;
+	*ret_run = number_at(p, p->order_size - 16);
+	return true;
+}
+
+static void put_order(const struct query *q, uint64_t row, struct drip_position *ret)
+{
+	ret->order_size = 0;
+	if (q->state != 0) {
+		drip_position_add_u64(ret, q->state);
+	}
+	drip_position_add_u64(ret, q->run);
+	drip_position_add_u64(ret, row);
 }
 
 static int load_position(struct query *q, const struct drip_position *p, struct drip_error *err)
@@ -228,7 +251,7 @@ static int load_position(struct query *q, const struct drip_position *p, struct 
 	if (q->config->watermark != NULL) {
 		return query_edge_load(&q->edge, p, err);
 	}
-	if (p->order_size != 16 || p->detail_size != 0) {
+	if (p->detail_size != 0 || !read_order(p, &q->state, &q->run)) {
 		int rc = drip_error_set(err, -EINVAL, "query.bad_position",
 					"position '%.100s' is not one of a query without a "
 					"watermark",
@@ -237,28 +260,29 @@ static int load_position(struct query *q, const struct drip_position *p, struct 
 		drip_error_hint(err, "Reset the checkpoint of the pipeline.");
 		return rc;
 	}
-	q->run = run_of(p);
 	return 0;
 }
 
-/* A sink that holds more than the run after the checkpoint outlived the state: later runs would be
- * taken for those that it has, and dropped, so their numbers begin above. */
+/* A sink that holds more than the run after the checkpoint, or runs of a younger state, has seen
+ * more than this state: later runs would be taken for those that it has, and dropped, so their
+ * numbers begin above. */
 static void pass_held_runs(struct query *q)
 {
-	uint64_t held = 0;
+	uint64_t state, run, seen = 0;
 
-	for (size_t i = 0; i < q->cuts_count; i++) {
-		uint64_t run = q->cuts[i].order_size == 16 ? run_of(&q->cuts[i]) : 0;
-
-		held = run > held ? run : held;
+	for (size_t i = 0; i < q->cuts_count && q->config->watermark == NULL; i++) {
+		if (read_order(&q->cuts[i], &state, &run) &&
+		    (state > q->state || (state == q->state && run > q->run + 1))) {
+			q->state = state;
+			q->run = seen = run;
+		}
 	}
-	if (q->config->watermark == NULL && held > q->run + 1) {
+	if (seen != 0) {
 		drip_log_warning(q->ctx,
 				 "a sink has had %" PRIu64
 				 " runs, more than the checkpoint tells: all "
 				 "is read again, as the next one",
-				 held);
-		q->run = held;
+				 seen);
 	}
 }
 
@@ -268,6 +292,7 @@ static int query_start(void *self, const struct drip_start *start, struct drip_e
 	void *session = NULL;
 	int rc = 0;
 
+	q->state = DRIP_HAS(start, first_run_us) ? (uint64_t)start->first_run_us : 0;
 	q->run = 0;
 	q->ran = false;
 	q->edge.set = false;
@@ -516,9 +541,7 @@ static int emit_slice(struct query *q, const struct drip_batch *batch, int64_t f
 			 q->edge.watermark, q->edge.count);
 	} else {
 		q->row += (uint64_t)(to - from);
-		slice->position.order_size = 0;
-		drip_position_add_u64(&slice->position, q->run);
-		drip_position_add_u64(&slice->position, q->row);
+		put_order(q, q->row, &slice->position);
 		slice->boundary = false;
 		snprintf(slice->position.text, sizeof(slice->position.text),
 			 "run %" PRIu64 ", row %" PRIu64, q->run, q->row);
@@ -585,8 +608,7 @@ static int emit_all(struct query *q, const struct drip_batch *batch, struct drip
 	return rc;
 }
 
-/* The boundary at the end of a whole run. */
-static int emit_end(struct query *q, struct drip_error *err)
+static int emit_mark(struct query *q, const struct drip_position *position, struct drip_error *err)
 {
 	struct drip_batch *mark;
 	int rc = drip_batch_create_control(DRIP_BATCH_MARK, NULL, &mark, err);
@@ -594,11 +616,35 @@ static int emit_end(struct query *q, struct drip_error *err)
 	if (rc != 0) {
 		return rc;
 	}
-	drip_position_add_u64(&mark->position, q->run);
-	drip_position_add_u64(&mark->position, UINT64_MAX);
-	snprintf(mark->position.text, sizeof(mark->position.text), "end of run %" PRIu64, q->run);
+	mark->position = *position;
 	mark->boundary = true;
 	return drip_emit(q->ctx, mark, err);
+}
+
+/* The boundary at the end of a whole run. */
+static int emit_end(struct query *q, struct drip_error *err)
+{
+	struct drip_position end = {.struct_size = sizeof(end)};
+
+	put_order(q, UINT64_MAX, &end);
+	snprintf(end.text, sizeof(end.text), "end of run %" PRIu64, q->run);
+	return emit_mark(q, &end, err);
+}
+
+/* Runs that a sink holds and that are not this one end here: no batch may reach over their ends. */
+static int pass_cuts(struct query *q, struct drip_error *err)
+{
+	struct drip_position first = {.order_size = 0};
+	int rc = 0;
+
+	put_order(q, 0, &first);
+	for (size_t i = 0; i < q->cuts_count && q->config->watermark == NULL && rc == 0; i++) {
+		if (drip_position_compare(&q->cuts[i], &first) < 0) {
+			rc = emit_mark(q, &q->cuts[i], err);
+		}
+	}
+	q->cuts_count = q->config->watermark == NULL ? 0 : q->cuts_count;
+	return rc;
 }
 
 /* Reads one array of the run under way. *ret_more: there may be more. */
@@ -663,6 +709,10 @@ static int query_poll(void *self, uint32_t timeout_ms, struct drip_error *err)
 		rc = begin_run(q, err);
 		if (rc != 0) {
 			return wait_for_table(q, rc, err);
+		}
+		rc = pass_cuts(q, err);
+		if (rc != 0) {
+			return rc;
 		}
 	}
 	rc = read_some(q, &more, err);

@@ -258,10 +258,13 @@ static void refuses(const char *const *options, const char *option, const char *
 	finish();
 }
 
-/* Starts at nothing, as after the loss of the state, with a sink that has `held`. */
-static void start_over(const struct drip_position *held)
+/* Starts without a checkpoint, with a state that is so old and a sink that has `held`. */
+static void start_over(const struct drip_position *held, int64_t state_us)
 {
-	struct drip_start start = {.struct_size = sizeof(start), .cuts = held, .cuts_count = 1};
+	struct drip_start start = {.struct_size = sizeof(start),
+				   .cuts = held,
+				   .cuts_count = held != NULL,
+				   .first_run_us = state_us};
 
 	drip_harness_close(query);
 	drip_harness_clear(h);
@@ -286,11 +289,39 @@ TEST(goes_on_above_the_runs_of_a_sink_where_the_checkpoint_is_lost)
 	restart(DRIP_OPTIONS("connection", "db", "table", "t"), &first);
 	CHECK_EQ_INT(drip_harness_poll(query, DRIP_POLL_END, &err), DRIP_POLL_END);
 	second = last_position();
-	start_over(&second);
-	CHECK(drip_position_compare(&second, &drip_harness_batch(h, 0)->position) < 0);
+	start_over(&second, 0);
+	/* the end of what the sink has, so that no batch reaches over it, and then a new run */
+	CHECK(drip_position_compare(&second, &drip_harness_batch(h, 0)->position) == 0);
+	CHECK_EQ_INT(drip_harness_batch(h, 0)->kind, DRIP_BATCH_MARK);
+	CHECK(drip_position_compare(&second, &drip_harness_batch(h, 1)->position) < 0);
 	/* one run ahead is a crash before the checkpoint: the same run again, which the sink has */
-	start_over(&first);
+	start_over(&first, 0);
 	CHECK(drip_position_compare(&first, &drip_harness_batch(h, 0)->position) >= 0);
+	finish();
+}
+
+TEST(one_run_of_a_state_that_was_lost_is_no_crash)
+{
+	struct drip_position held;
+
+	begin();
+	execute("CREATE TABLE t (id INTEGER)");
+	execute("INSERT INTO t VALUES (1)");
+	start_over(NULL, 1000);
+	held = last_position();
+	/* the same state: a crash before the checkpoint, and the sink has the run */
+	start_over(&held, 1000);
+	CHECK(drip_position_compare(&held, &drip_harness_batch(h, 0)->position) >= 0);
+	/* a new one, by the clock or without it */
+	start_over(&held, 2000);
+	CHECK(drip_position_compare(&held, &drip_harness_batch(h, 1)->position) < 0);
+	start_over(&held, 500);
+	CHECK(drip_position_compare(&held, &drip_harness_batch(h, 1)->position) < 0);
+	/* and it goes on from its own checkpoint */
+	held = last_position();
+	restart(DRIP_OPTIONS("connection", "db", "table", "t"), &held);
+	CHECK_EQ_INT(drip_harness_poll(query, DRIP_POLL_END, &err), DRIP_POLL_END);
+	CHECK(drip_position_compare(&held, &drip_harness_batch(h, 0)->position) < 0);
 	finish();
 }
 

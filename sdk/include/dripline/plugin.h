@@ -170,6 +170,9 @@ struct drip_start {
 	const struct drip_position *cuts;
 	size_t cuts_count;
 	const struct drip_wanted *wanted;
+	/* When the pipeline first ran with the state that it has, microseconds since the epoch; 0:
+	 * not known. What a sink holds may be older: then the state was lost. */
+	int64_t first_run_us;
 };
 
 enum drip_poll {
