@@ -133,6 +133,7 @@ void drip_attempt_close(struct drip_run *run)
 	}
 	for (uint32_t k = 0; k < run->sinks_count; k++) {
 		drip_queue_finish(&run->sinks[k].queue);
+		free(run->sinks[k].held);
 	}
 	for (uint32_t k = 0; k < run->instances_count; k++) {
 		drip_instance_finish(&run->instances[k]);
@@ -194,6 +195,9 @@ static int make_commit(struct drip_run *run, struct drip_error *err)
 		run->epoch = options.epoch;
 		note_positions(run, positions, options.from_count);
 		pthread_mutex_unlock(&run->lock);
+		for (uint32_t k = 0; k < run->instances_count; k++) {
+			run->instances[k].letters.epoch = options.epoch + 1;
+		}
 	}
 	free(positions);
 	return rc;
@@ -213,7 +217,7 @@ static uint64_t take_group(struct drip_position *positions, size_t *count)
 	return group;
 }
 
-static int ask_sink(struct drip_run *run, const struct sink_thread *s, struct drip_error *err)
+static int ask_sink(struct drip_run *run, struct sink_thread *s, struct drip_error *err)
 {
 	struct drip_instance *i = &run->instances[s->stage];
 	const struct drip_sink_ops *ops = drip_instance_ops(i);
@@ -247,7 +251,8 @@ static int ask_sink(struct drip_run *run, const struct sink_thread *s, struct dr
 					 group, err);
 		pthread_mutex_unlock(&run->lock);
 	}
-	free(positions);
+	s->held = positions;
+	s->held_count = count;
 	return rc;
 }
 
@@ -255,12 +260,35 @@ static int ask_sink(struct drip_run *run, const struct sink_thread *s, struct dr
 static int settle_letters(struct drip_run *run, struct drip_error *err)
 {
 	const struct drip_durable *d = run->engine->options.durable;
-	uint64_t all, some;
+	bool replays = (run->spec->stages[0].component->caps & DRIP_CAP_REPLAY) != 0;
+	struct drip_letters_settled what = {.epoch = run->epoch};
+	struct drip_letters_held *held;
+	size_t count = 0;
+	int rc;
 
+	for (uint32_t k = 0; k < run->sinks_count && replays; k++) {
+		count += run->sinks[k].held_count;
+	}
+	held = drip_calloc(count + 1, sizeof(*held));
+	if (held == NULL) {
+		return drip_error_nomem(err, count * sizeof(*held));
+	}
+	for (uint32_t k = 0; k < run->sinks_count && replays; k++) {
+		const struct sink_thread *s = &run->sinks[k];
+
+		for (size_t p = 0; p < s->held_count; p++) {
+			held[what.held_count++] = (struct drip_letters_held){
+				.stage = run->instances[s->stage].ctx.stage,
+				.position = &s->held[p]};
+		}
+	}
+	what.held = held;
 	pthread_mutex_lock(&run->lock);
-	drip_commit_groups(run->commit, &all, &some);
+	drip_commit_groups(run->commit, &what.all, &what.some);
 	pthread_mutex_unlock(&run->lock);
-	return d->letters_settle(d->self, run->spec->name, all, some, err);
+	rc = d->letters_settle(d->self, run->spec->name, &what, err);
+	free(held);
+	return rc;
 }
 
 static int recover(struct drip_run *run, struct drip_error *err)

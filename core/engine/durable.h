@@ -46,8 +46,24 @@ struct drip_dead_letter {
 	const char *row_json;    /* the row, columns by name */
 	const char *schema_json; /* drip_schema_to_json */
 	char op;
+	uint32_t nth; /* of those that are the same at this position, from 0 */
 	struct drip_position position;
+	uint64_t epoch; /* that was open when the row was refused */
 	int64_t wall_us;
+};
+
+/* What a sink holds beyond the checkpoint: it is not given these rows again. */
+struct drip_letters_held {
+	const char *stage;
+	const struct drip_position *position; /* of one partition */
+};
+
+/* What became of dead letters that were written or put back when the last attempt ended. */
+struct drip_letters_settled {
+	uint64_t epoch;                       /* of the last checkpoint */
+	const struct drip_letters_held *held; /* letters of these sinks up to there stay */
+	size_t held_count;
+	uint64_t all, some; /* the last groups that every sink holds, and that some sink holds */
 };
 
 struct drip_lineage_record {
@@ -120,8 +136,8 @@ struct drip_durable {
 	 * those of this input dataset among them. */
 	int (*lineage_put)(void *self, const struct drip_lineage_record *records, size_t count,
 			   struct drip_error *err);
-	/* Durable when it returns. Same pipeline, stage, position, row: recorded once, so that a
-	 * replay does not double it. */
+	/* Durable when it returns. Same pipeline, stage, position, op, row and nth: recorded once.
+	 */
 	int (*dead_letter_put)(void *self, const struct drip_dead_letter *letters, size_t count,
 			       struct drip_error *err);
 	/* Whether there are letters of the table; NULL where nothing keeps them. */
@@ -146,12 +162,13 @@ struct drip_durable {
 	int (*letters_group)(void *self, const char *pipeline, uint64_t group, const int64_t *ids,
 			     size_t count, struct drip_error *err);
 	/*
-	 * After a crash: drops letters of groups that every sink holds, those up to `all`, and ends
+	 * After a crash: drops letters of rows that are read again, those of epochs without a
+	 * checkpoint; drops letters of groups that every sink holds, those up to `all`, and ends
 	 * groups that no sink holds, those beyond `some`, with what was rejected in them anew.
 	 * What is in between waits to be put back.
 	 */
-	int (*letters_settle)(void *self, const char *pipeline, uint64_t all, uint64_t some,
-			      struct drip_error *err);
+	int (*letters_settle)(void *self, const char *pipeline,
+			      const struct drip_letters_settled *what, struct drip_error *err);
 };
 
 #endif

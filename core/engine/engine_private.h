@@ -34,6 +34,7 @@
 #define ENGINE_PROGRESS_MAX      4096
 #define ENGINE_QUALITY_MAX       16384 /* results of quality rules of one instance in one epoch */
 #define ENGINE_LETTERS_MAX       256   /* dead letters held back until they are stored together */
+#define ENGINE_LETTERS_SEEN_MAX  65536 /* at one position, of which equal ones are told apart */
 #define ENGINE_SCHEMAS_MAX       4096  /* cached negotiations of one stage */
 
 /* ---- document and edition ---- */
@@ -132,11 +133,21 @@ struct state_set {
 	size_t count, capacity;
 };
 
+struct letter_seen {
+	uint64_t hash; /* 0: free */
+	uint32_t count;
+};
+
 struct drip_letters {
 	struct drip_dead_letter *items;
 	size_t count;
 	uint64_t group; /* the last group of which rows were rejected again, and how many */
 	uint64_t rejected;
+	uint64_t epoch; /* that is open for the instance's thread */
+	/* how often a row was refused at one position: open addressing by a hash of row and op */
+	struct letter_seen *seen;
+	size_t seen_count, seen_capacity;
+	struct drip_position at;
 };
 
 /* Results of quality rules; strings are own copies. */
@@ -229,7 +240,9 @@ struct sink_thread {
 	struct drip_queue queue;
 	pthread_t thread;
 	bool started, done, wrote;
-	int64_t received; /* rows taken from the queue */
+	int64_t received;           /* rows taken from the queue */
+	struct drip_position *held; /* when the attempt began; run's thread, until threads start */
+	size_t held_count;
 };
 
 struct drip_want;

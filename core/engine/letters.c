@@ -2,7 +2,8 @@
 /*
  * Rejected rows: the stage's on_error policy, and dead letters. Letters are held back and stored
  * together, at the latest before the epoch of their rows is committed, so that a row is either
- * replayed or in the store. Each instance's letters belong to the instance's thread.
+ * replayed or in the store. Each has the epoch of its row: where that gets no checkpoint, the row
+ * is read again and the letter dropped. Each instance's letters belong to the instance's thread.
  *
  * And their replay, on the source's thread. Letters go back in groups: a group is numbered in the
  * store, goes downstream alone in an epoch, is stored by the sinks with the number as a position,
@@ -34,6 +35,7 @@ void drip_letters_finish(struct drip_instance *i)
 		letter_finish(&i->letters.items[k]);
 	}
 	free(i->letters.items);
+	free(i->letters.seen);
 	i->letters = (struct drip_letters){0};
 }
 
@@ -87,6 +89,78 @@ static struct drip_position letter_position(struct drip_instance *i, const struc
 	return p;
 }
 
+static bool same_place(const struct drip_position *a, const struct drip_position *b)
+{
+	return a->order_size == b->order_size && memcmp(a->order, b->order, a->order_size) == 0 &&
+	       strcmp(a->partition, b->partition) == 0;
+}
+
+static struct letter_seen *seen_slot(struct letter_seen *seen, size_t capacity, uint64_t hash)
+{
+	size_t at = (size_t)hash & (capacity - 1);
+
+	while (seen[at].hash != 0 && seen[at].hash != hash) {
+		at = (at + 1) & (capacity - 1);
+	}
+	return &seen[at];
+}
+
+/* Room for one more, at half full. */
+static bool seen_grow(struct drip_letters *l)
+{
+	size_t capacity = l->seen_capacity != 0 ? l->seen_capacity * 2 : 64;
+	struct letter_seen *grown;
+
+	if (l->seen_count < l->seen_capacity / 2) {
+		return true;
+	}
+	grown = drip_calloc(capacity, sizeof(*grown));
+	if (grown == NULL) {
+		return false;
+	}
+	for (size_t i = 0; i < l->seen_capacity; i++) {
+		if (l->seen[i].hash != 0) {
+			*seen_slot(grown, capacity, l->seen[i].hash) = l->seen[i];
+		}
+	}
+	free(l->seen);
+	l->seen = grown;
+	l->seen_capacity = capacity;
+	return true;
+}
+
+/*
+ * The number of a row among those that are the same at its position: the same in each run that
+ * makes the same batches. Beyond what is remembered each has a number of its own.
+ */
+static int number_letter(struct drip_letters *l, struct drip_dead_letter *letter,
+			 struct drip_error *err)
+{
+	uint64_t hash = drip_hash_bytes(letter->row_json, strlen(letter->row_json),
+					(uint64_t)(unsigned char)letter->op);
+	struct letter_seen *slot;
+
+	if (!same_place(&l->at, &letter->position)) {
+		l->at = letter->position;
+		l->seen_count = 0;
+		if (l->seen != NULL) {
+			memset(l->seen, 0, l->seen_capacity * sizeof(*l->seen));
+		}
+	}
+	if (l->seen_count >= ENGINE_LETTERS_SEEN_MAX) {
+		letter->nth = UINT32_C(1) << 31 | (uint32_t)l->seen_count++;
+		return 0;
+	}
+	if (!seen_grow(l)) {
+		return drip_error_nomem(err, l->seen_capacity * sizeof(*l->seen));
+	}
+	slot = seen_slot(l->seen, l->seen_capacity, hash != 0 ? hash : 1);
+	l->seen_count += slot->hash == 0;
+	slot->hash = hash != 0 ? hash : 1;
+	letter->nth = slot->count++;
+	return 0;
+}
+
 static int letter_make(struct drip_instance *i, const struct drip_batch *batch, int64_t row,
 		       const struct drip_error *reason, struct drip_dead_letter *l,
 		       struct drip_error *err)
@@ -110,13 +184,18 @@ static int letter_make(struct drip_instance *i, const struct drip_batch *batch, 
 		.schema_json = schema,
 		.op = (char)drip_batch_op(batch, row),
 		.position = letter_position(i, batch),
+		.epoch = i->letters.epoch,
 		.wall_us = drip_clock_wall_us(),
 	};
 	if (l->table == NULL || l->code == NULL || l->reason == NULL || l->row_json == NULL) {
 		letter_finish(l);
 		return drip_error_nomem(err, sizeof(table));
 	}
-	return 0;
+	rc = number_letter(&i->letters, l, err);
+	if (rc < 0) {
+		letter_finish(l);
+	}
+	return rc;
 }
 
 int drip_letters_keep(struct drip_instance *i, const struct drip_batch *batch, int64_t row,

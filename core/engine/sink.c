@@ -111,6 +111,7 @@ static int commit_epoch(struct sink_thread *s, const struct drip_queue_item *ite
 	s->wrote = false;
 	/* rows rejected by the commit itself */
 	rc = drip_letters_store(instance_of(s), err);
+	instance_of(s)->letters.epoch = item->epoch + 1;
 	return rc == 0 ? epoch_done(s, item->epoch, err) : rc;
 }
 

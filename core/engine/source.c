@@ -76,6 +76,7 @@ static int cut_locked(struct drip_run *run, struct epoch_data **owned, uint64_t 
 	*owned = NULL;
 	for (uint32_t i = 0; i < run->instances_count && rc == 0; i++) {
 		if (run->instances[i].stage->kind != DRIP_KIND_SINK) {
+			run->instances[i].letters.epoch = *ret_epoch + 1;
 			rc = drip_state_merge(&data->states, &run->instances[i].pending, err);
 			rc = rc == 0 ? drip_quality_merge(&data->quality,
 							  &run->instances[i].quality, err)

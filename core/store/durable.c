@@ -451,7 +451,7 @@ static int letters_group(void *self, const char *pipeline, uint64_t group, const
 	return drip_store_end(store, rc, err);
 }
 
-static int letters_settle(void *self, const char *pipeline, uint64_t all, uint64_t some,
+static int letters_settle(void *self, const char *pipeline, const struct drip_letters_settled *what,
 			  struct drip_error *err)
 {
 	struct drip_store *store = self;
@@ -460,8 +460,9 @@ static int letters_settle(void *self, const char *pipeline, uint64_t all, uint64
 	if (rc < 0) {
 		return rc;
 	}
-	rc = drip_store_drop_groups(store->writer.handle, pipeline, all, err);
-	rc = rc == 0 ? drip_store_end_groups(store->writer.handle, pipeline, some, err) : rc;
+	rc = drip_store_drop_unread(store->writer.handle, pipeline, what, err);
+	rc = rc == 0 ? drip_store_drop_groups(store->writer.handle, pipeline, what->all, err) : rc;
+	rc = rc == 0 ? drip_store_end_groups(store->writer.handle, pipeline, what->some, err) : rc;
 	return drip_store_end(store, rc, err);
 }
 

@@ -97,8 +97,12 @@ void drip_store_finalize(sqlite3_stmt **stmt);
 
 /* Fills `durable` of the store. */
 void drip_store_fill_durable(struct drip_store *store);
-/* Within the transaction that is open, see drip_durable: a group of letters is made, groups up to
+/* Within the transaction that is open, see drip_durable: letters of rows that are read again are
+ * dropped, a group of letters is made, groups up to
  * `all` are dropped, groups beyond `some` are ended. */
+int drip_store_drop_unread(sqlite3 *db, const char *pipeline,
+			   const struct drip_letters_settled *what,
+			   struct drip_error *err) DRIP_MUST_CHECK;
 int drip_store_group_letters(sqlite3 *db, const char *pipeline, uint64_t group, const int64_t *ids,
 			     size_t count, struct drip_error *err) DRIP_MUST_CHECK;
 int drip_store_drop_groups(sqlite3 *db, const char *pipeline, uint64_t all,

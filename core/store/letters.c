@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dead letters. A letter is the same as one that is there where pipeline, stage, position and row
- * are: the row is compared by a 128-bit hash of its text. The later one replaces the earlier under
- * a new id, so that a replayed letter which is rejected again is not dropped with its replay. */
+/* Dead letters. A letter is the same as one that is there where pipeline, stage, position, op, row
+ * and its number among equal ones are: the row is compared by a 128-bit hash of its text. The later
+ * one replaces the earlier under a new id, so that a replayed letter which is rejected again is not
+ * dropped with its replay. Letters of an epoch that got no checkpoint are dropped before its rows
+ * are read again, which may come in other batches, and so at other positions. */
 #include "store/internal.h"
 
 #include "base/alloc.h"
@@ -41,12 +43,13 @@ int drip_store_insert_letters(sqlite3 *db, const struct drip_dead_letter *letter
 			db, err,
 			"INSERT OR REPLACE INTO dead_letter (pipeline, stage, table_name, code, "
 			"reason, row_json, row_hash, schema_json, op, source_partition, "
-			"position_order, position_text, wall_us)"
-			" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-			"ttttttbtttbti", l->pipeline, l->stage, l->table, l->code, l->reason,
+			"position_order, position_text, wall_us, epoch, nth)"
+			" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			"ttttttbtttbtiii", l->pipeline, l->stage, l->table, l->code, l->reason,
 			l->row_json, (const void *)hash, sizeof(hash), l->schema_json, op,
 			l->position.partition, (const void *)l->position.order,
-			(size_t)l->position.order_size, l->position.text, l->wall_us);
+			(size_t)l->position.order_size, l->position.text, l->wall_us,
+			(int64_t)l->epoch, (int64_t)l->nth);
 		if (rc < 0) {
 			return rc;
 		}
@@ -202,7 +205,30 @@ int drip_store_has_letters(struct drip_store *store, const char *pipeline, const
 	return rc == 1 ? 0 : rc;
 }
 
-/* ---- replay: see engine/durable.h ---- */
+/* ---- after a crash, and replay: see engine/durable.h ---- */
+
+int drip_store_drop_unread(sqlite3 *db, const char *pipeline,
+			   const struct drip_letters_settled *what, struct drip_error *err)
+{
+	int rc = 0;
+
+	/* What a sink holds is as good as in the checkpoint. */
+	for (size_t i = 0; i < what->held_count && rc == 0; i++) {
+		const struct drip_position *p = what->held[i].position;
+
+		rc = drip_store_run(db, err,
+				    "UPDATE dead_letter SET epoch = ?1 WHERE pipeline = ?2 AND"
+				    " epoch > ?1 AND stage = ?3 AND source_partition = ?4 AND"
+				    " position_order <= ?5",
+				    "itttb", (int64_t)what->epoch, pipeline, what->held[i].stage,
+				    p->partition, (const void *)p->order, (size_t)p->order_size);
+	}
+	return rc == 0 ? drip_store_run(db, err,
+					"DELETE FROM dead_letter WHERE pipeline = ? AND epoch > ?"
+					" AND replay = 0 AND source_partition <> ?",
+					"tit", pipeline, (int64_t)what->epoch, DRIP_COMMIT_LETTERS)
+		       : rc;
+}
 
 int drip_store_group_letters(sqlite3 *db, const char *pipeline, uint64_t group, const int64_t *ids,
 			     size_t count, struct drip_error *err)

@@ -119,7 +119,8 @@ check "another type is an alarm, another column none: $(alarms)" "$([ "$(alarms)
 sql "UPDATE $orders SET order_status = '90' WHERE order_id = 8; ALTER TABLE $orders MODIFY order_status SMALLINT NOT NULL"
 run
 replay
-check "a value that does not fit stays in quarantine: $(letters)" "$([ "$(letters)" = 1 ]; echo $?)"
+# as its INSERT, and as the source read it anew after the ALTER
+check "a value that does not fit stays in quarantine: $(letters)" "$([ "$(letters)" = 2 ]; echo $?)"
 "$DRIPLINE" dlq drop --pipeline orders --yes --state "$dir/state" >"$dir/replay" 2>&1
 sql "$(order 9 15)"
 run
@@ -153,8 +154,7 @@ for point in engine.before_flush engine.before_checkpoint engine.after_checkpoin
 	id=$((id + 2))
 done
 run
-# what was read again after a crash may be cut into other batches, and then is in quarantine twice
-check "each row is in quarantine: $(letters)" "$([ "$(letters)" -ge 12 ]; echo $?)"
+check "each row is in quarantine once: $(letters)" "$([ "$(letters)" = 12 ]; echo $?)"
 sql "ALTER TABLE $orders ADD COLUMN coupon_no VARCHAR(32) NULL AFTER net_amount; $(order $id 3)"
 run
 start_daemon
@@ -166,6 +166,52 @@ replay
 run
 same "after kill -9"
 check "none is left: $(letters)" "$([ "$(letters)" = 0 ]; echo $?)"
+
+# ---- rows that are read again after kill -9 come in other batches; an append must not get them twice
+logged() { "$DUCKSQL" "$dir/log.duckdb" "SELECT string_agg(id || ':' || what, ' ' ORDER BY id, what) FROM main.note"; }
+seen() { [ "$("$DRIPLINE" status notes --format json --state "$dir/state" | python3 -c 'import json, sys
+print(json.load(sys.stdin)["pipelines"][0]["stages"][1]["rows_in"])')" -ge "$1" ]; }
+cp "$dir/p.yaml" "$dir/orders.yaml"
+cat >"$dir/p.yaml" <<-YAML
+	settings: {state: $dir/state}
+	connections:
+	  shop: {plugin: mysql, host: 127.0.0.1, port: $E2E_PORT, user: $E2E_USER, password: $E2E_PASSWORD}
+	  dwh: {plugin: duckdb, path: $dir/log.duckdb}
+	pipeline: notes
+	commit: {interval: 1h}
+	source: {plugin: mysql, connection: shop, tables: [log.note]}
+	feed:
+	  plugin: contract
+	  on_contract_break: quarantine
+	  tables: [{match: log.note, columns: [{name: id, type: int32}, {name: what, type: utf8}]}]
+	sinks: [{plugin: warehouse, connection: dwh, mode: append}]
+YAML
+sql "CREATE DATABASE log; CREATE TABLE log.note (id INT, what VARCHAR(20)); INSERT INTO log.note VALUES (1, 'a');"
+run
+sql "ALTER TABLE log.note DROP COLUMN what;"
+run
+: >"$dir/log"
+DRIPLINE_FAILPOINTS=engine.before_checkpoint=kill drip_start daemon "$dir/p.yaml"
+wait_until 60 in_log 'pipeline is running'
+rows=0
+for values in '(2)' '(3), (3)' '(4)'; do
+	sql "INSERT INTO log.note VALUES $values;"
+	rows=$((rows + $(echo "$values" | grep -o '(' | wc -l)))
+	check "rows come one transaction at a time" "$(wait_until 60 seen $rows; echo $?)"
+done
+"$DRIPLINE" pause notes --state "$dir/state" >"$dir/replay" 2>&1
+wait "$drip_pid"
+check "killed with the rows in quarantine, before the checkpoint: $(letters)" "$([ "$(letters)" = 4 ]; echo $?)"
+run
+check "read again, they are there once, equal ones each: $(letters)" "$([ "$(letters)" = 4 ]; echo $?)"
+sql "ALTER TABLE log.note ADD COLUMN what VARCHAR(20) DEFAULT 'b'; INSERT INTO log.note VALUES (5, 'c');"
+run
+start_daemon
+wait_until 60 in_log 'pipeline is running'
+"$DRIPLINE" dlq replay --pipeline notes --state "$dir/state" >"$dir/replay" 2>&1
+stop_daemon
+check "put back, an append has each once: $(logged)" "$([ "$(logged)" = "1:a 2:b 3:b 3:b 4:b 5:c" ]; echo $?)"
+cp "$dir/orders.yaml" "$dir/p.yaml"
 
 # ---- a table that the contract names is dropped, and made again
 user() { echo "INSERT INTO luckyus_salescrm.t_user SET id = $1, user_no = 'U$1', phone = '2125550142', user_status = 1,

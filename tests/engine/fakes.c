@@ -191,15 +191,15 @@ static int store_letters_group(void *self, const char *pipeline, uint64_t group,
 	return 0;
 }
 
-static int store_letters_settle(void *self, const char *pipeline, uint64_t all, uint64_t some,
-				struct drip_error *err)
+static int store_letters_settle(void *self, const char *pipeline,
+				const struct drip_letters_settled *what, struct drip_error *err)
 {
 	struct fake_store *s = self;
 
 	pthread_mutex_lock(&s->lock);
 	if (is_kept(pipeline)) {
-		s->settled[0] = all;
-		s->settled[1] = some;
+		s->settled[0] = what->all;
+		s->settled[1] = what->some;
 	}
 	pthread_mutex_unlock(&s->lock);
 	return 0;
