@@ -93,9 +93,9 @@ static const struct drip_node *step(const struct drip_node *node, const char **p
 	return drip_node_get(node, key);
 }
 
-struct drip_place drip_node_place(const struct drip_node *map, const char *path)
+/* The value at `path`, or the nearest above it; *ret_all tells which. */
+static const struct drip_node *walk(const struct drip_node *node, const char *path, bool *ret_all)
 {
-	const struct drip_node *node = map;
 
 	while (*path != '\0') {
 		const struct drip_node *next;
@@ -111,7 +111,41 @@ struct drip_place drip_node_place(const struct drip_node *map, const char *path)
 		}
 		node = next;
 	}
-	return node->place;
+	*ret_all = *path == '\0';
+	return node;
+}
+
+struct drip_place drip_node_place(const struct drip_node *map, const char *path)
+{
+	bool all;
+
+	return walk(map, path, &all)->place;
+}
+
+/* A character of the text, or the end of one of its lines. */
+static bool stands_in(const char *text, int line, int column)
+{
+	while (line > 1 && text != NULL) {
+		text = strchr(text, '\n');
+		text = text != NULL ? text + 1 : NULL;
+		line--;
+	}
+	return text != NULL && (size_t)column <= strcspn(text, "\n") + 1;
+}
+
+struct drip_place drip_node_text_place(const struct drip_node *map, const char *path, int line,
+				       int column)
+{
+	bool all;
+	const struct drip_node *node = walk(map, path, &all);
+	struct drip_place place = {.file = node->place.file};
+
+	if (all && node->text_line > 0 && !node->interpolated &&
+	    stands_in(node->text, line, column)) {
+		place.line = node->text_line + line - 1;
+		place.column = node->text_column + column - 1;
+	}
+	return place;
 }
 
 static uint64_t mix(uint64_t h, uint64_t value)

@@ -97,6 +97,7 @@ static int make_node(struct drip_yaml_parser *p, enum drip_node_kind kind,
 		return -ENOMEM;
 	}
 	p->nodes++;
+	p->made++;
 	node->kind = kind;
 	node->place = place;
 	node->weight = 1;
@@ -127,6 +128,83 @@ static bool is_null_text(const char *text)
 	       strcmp(text, "Null") == 0 || strcmp(text, "NULL") == 0;
 }
 
+/* Byte offset of a mark; libyaml counts characters, and none for a byte order mark. */
+static size_t offset_of(struct drip_yaml_parser *p, yaml_mark_t mark)
+{
+	size_t at = p->size >= 3 && memcmp(p->text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+	size_t left = mark.index;
+
+	if (p->mark > 0 && p->mark <= mark.index) { /* not from the beginning each time */
+		at = p->mark_offset;
+		left -= p->mark;
+	}
+	for (; left > 0 && at < p->size; left--) {
+		do {
+			at++;
+		} while (at < p->size && ((unsigned char)p->text[at] & 0xc0) == 0x80);
+	}
+	p->mark = mark.index;
+	p->mark_offset = at;
+	return at;
+}
+
+static size_t count_characters(const char *text, size_t size)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < size; i++) {
+		count += ((unsigned char)text[i] & 0xc0) != 0x80;
+	}
+	return count;
+}
+
+static bool is_blank_line(const char *text)
+{
+	return text[strspn(text, " \r")] == '\n';
+}
+
+/* A literal block: the spaces that its lines have more than the text's. */
+static void find_block(struct drip_yaml_parser *p, struct drip_node *node, size_t at)
+{
+	const char *text = node->text, *line = memchr(p->text + at, '\n', p->size - at), *end;
+	const char *stop = p->text + p->size;
+
+	if (line == NULL || memchr(p->text + at, '|', (size_t)(line - p->text) - at) == NULL) {
+		return;
+	}
+	while (is_blank_line(text) && line + 1 < stop) {
+		end = memchr(line + 1, '\n', (size_t)(stop - line) - 1);
+		if (end == NULL) {
+			return;
+		}
+		line = end;
+		text = strchr(text, '\n') + 1;
+	}
+	for (end = ++line; end < stop && *end == ' '; end++) {
+	}
+	if ((size_t)(end - line) >= strspn(text, " ")) {
+		node->text_line = node->place.line + 1;
+		node->text_column = (int)((size_t)(end - line) - strspn(text, " ")) + 1;
+	}
+}
+
+/* Where the text stands as it is in the file. */
+static void find_text(struct drip_yaml_parser *p, struct drip_node *node, const yaml_event_t *event)
+{
+	yaml_scalar_style_t style = event->data.scalar.style;
+	size_t quotes = style == YAML_PLAIN_SCALAR_STYLE ? 0 : 2;
+
+	if (style == YAML_LITERAL_SCALAR_STYLE) {
+		find_block(p, node, offset_of(p, event->start_mark));
+	} else if (style != YAML_FOLDED_SCALAR_STYLE &&
+		   event->start_mark.line == event->end_mark.line &&
+		   event->end_mark.column - event->start_mark.column ==
+			   count_characters(node->text, node->text_size) + quotes) {
+		node->text_line = node->place.line;
+		node->text_column = node->place.column + (int)quotes / 2;
+	}
+}
+
 static int on_scalar(struct drip_yaml_parser *p, const yaml_event_t *event)
 {
 	static const char *const known[] = {YAML_STR_TAG,  YAML_INT_TAG,  YAML_FLOAT_TAG,
@@ -155,23 +233,31 @@ static int on_scalar(struct drip_yaml_parser *p, const yaml_event_t *event)
 		node->plain = strcmp((const char *)tag, YAML_STR_TAG) != 0;
 	}
 	node->null = node->plain && is_null_text(node->text);
+	find_text(p, node, event);
 	rc = add_anchor(p, event->data.scalar.anchor, node);
 	return rc < 0 ? rc : push(p, node);
 }
 
 /* Stands for what an alias should have named. */
+static int make_broken(struct drip_yaml_parser *p, const yaml_event_t *event,
+		       struct drip_node **ret)
+{
+	int rc = make_node(p, DRIP_NODE_SCALAR, event, ret);
+
+	if (rc == 0) {
+		(*ret)->text = (*ret)->raw = "";
+		(*ret)->broken = true;
+	}
+	return rc;
+}
+
 static int push_broken(struct drip_yaml_parser *p, const yaml_event_t *event)
 {
 	struct drip_node *node;
-	int rc = make_node(p, DRIP_NODE_SCALAR, event, &node);
+	int rc = make_broken(p, event, &node);
 
-	if (rc < 0) {
-		return rc;
-	}
-	node->text = node->raw = "";
-	node->broken = true;
 	p->incomplete = true;
-	return push(p, node);
+	return rc < 0 ? rc : push(p, node);
 }
 
 static int on_alias(struct drip_yaml_parser *p, const yaml_event_t *event)
@@ -189,6 +275,7 @@ static int on_alias(struct drip_yaml_parser *p, const yaml_event_t *event)
 			       "an alias refers to the value that it stands in");
 			return push_broken(p, event);
 		}
+		p->incomplete |= p->anchors[i].node->broken;
 		return push(p, p->anchors[i].node);
 	}
 	if (!p->lost) { /* otherwise it may stand in what could not be parsed */
@@ -204,7 +291,7 @@ static int on_start(struct drip_yaml_parser *p, const yaml_event_t *event, enum 
 {
 	static const char *const known[] = {YAML_SEQ_TAG, YAML_MAP_TAG, NULL};
 	bool map = kind == DRIP_NODE_MAP;
-	struct drip_node *node;
+	struct drip_node *node, *named;
 	int rc = make_node(p, kind, event, &node);
 
 	if (rc < 0) {
@@ -216,9 +303,15 @@ static int on_start(struct drip_yaml_parser *p, const yaml_event_t *event, enum 
 	}
 	check_tag(p, node, map ? event->data.mapping_start.tag : event->data.sequence_start.tag,
 		  known);
-	rc = add_anchor(p,
-			map ? event->data.mapping_start.anchor : event->data.sequence_start.anchor,
-			node);
+	named = node;
+	if (map && p->raw && p->depth == 0) { /* as it is, it cannot stand for its alias */
+		rc = make_broken(p, event, &named);
+	}
+	rc = rc < 0 ? rc
+		    : add_anchor(p,
+				 map ? event->data.mapping_start.anchor
+				     : event->data.sequence_start.anchor,
+				 named);
 	if (rc < 0) {
 		return rc;
 	}
@@ -320,27 +413,14 @@ static int on_event(struct drip_yaml_parser *p, const yaml_event_t *event)
 	}
 }
 
-/* Byte offset of a mark; libyaml counts characters, and none for a byte order mark. */
-static size_t offset_of(const struct drip_yaml_parser *p, yaml_mark_t mark)
-{
-	size_t at = p->size >= 3 && memcmp(p->text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-
-	for (size_t left = mark.index; left > 0 && at < p->size; left--) {
-		do {
-			at++;
-		} while (at < p->size && ((unsigned char)p->text[at] & 0xc0) == 0x80);
-	}
-	return at;
-}
-
-static bool is_tab_at(const struct drip_yaml_parser *p, yaml_mark_t mark)
+static bool is_tab_at(struct drip_yaml_parser *p, yaml_mark_t mark)
 {
 	size_t at = offset_of(p, mark);
 
 	return at < p->size && p->text[at] == '\t';
 }
 
-static const char *hint_of(const struct drip_yaml_parser *p, const char *problem)
+static const char *hint_of(struct drip_yaml_parser *p, const char *problem)
 {
 	if (is_tab_at(p, p->yaml.problem_mark)) {
 		return "YAML does not allow tabs for indentation: use spaces.";
@@ -422,6 +502,7 @@ int drip_yaml_run(struct drip_yaml_parser *p, const char *text, size_t size, int
 	p->line = line;
 	p->raw = raw;
 	p->documents = p->depth = p->pending_count = 0;
+	p->mark = 0;
 	if (!yaml_parser_initialize(&p->yaml)) {
 		return -ENOMEM;
 	}

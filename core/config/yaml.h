@@ -37,6 +37,9 @@ struct drip_node {
 	const char *text;  /* scalar */
 	size_t text_size;
 	const char *raw; /* scalar as written, before interpolation */
+	/* Of the first character of a scalar whose lines stand in the file as they are, but for an
+	 * indentation that is the same for all; 0: they do not. */
+	int text_line, text_column;
 	union {
 		struct drip_node **items;     /* sequence */
 		struct drip_node_pair *pairs; /* map, merge keys resolved, in file order */
@@ -74,6 +77,10 @@ struct drip_node *drip_node_get(const struct drip_node *map, const char *key);
 const struct drip_node_pair *drip_node_pair(const struct drip_node *map, const char *key);
 /* The place of "columns[2].name" under `map`; of the nearest value above it where it is absent. */
 struct drip_place drip_node_place(const struct drip_node *map, const char *path);
+/* The place of line `line` and column `column` (from 1) of the text at `path`; its line is 0 where
+ * that cannot be told, as of a folded text. */
+struct drip_place drip_node_text_place(const struct drip_node *map, const char *path, int line,
+				       int column);
 /* True where a reference in it, or below it, could not be replaced. */
 bool drip_node_is_broken(const struct drip_node *node);
 /* True for keys that are ignored: x-... */

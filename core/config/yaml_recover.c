@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define LEVELS_MAX        8
+#define MADE_MAX          (2 * DRIP_YAML_NODES_MAX) /* values, before no part is taken apart */
 #define PIECES_MAX        10000
 #define KEY_TRIES_MAX     4  /* colons of a line behind which its value may begin */
 #define BAD_ENCODINGS_MAX 20 /* places that are named */
@@ -181,6 +182,12 @@ static size_t behind_colon(const struct piece *piece, size_t at, size_t end)
 	return end;
 }
 
+/* A part is parsed anew on each level: their number, and the memory, are bounded. */
+static bool goes_deeper(const struct drip_yaml_parser *p, int level)
+{
+	return level < LEVELS_MAX && p->made < MADE_MAX;
+}
+
 static bool is_key_alone(const struct drip_node *root)
 {
 	return root != NULL && root->kind == DRIP_NODE_MAP && root->count == 2 &&
@@ -229,7 +236,7 @@ static int recover_pair(struct drip_yaml_parser *p, const struct piece *entry,
 	bool below;
 	int rc = read_key(p, entry, at, &key, &below);
 
-	if (rc == 0 && key != NULL && below && level < LEVELS_MAX) {
+	if (rc == 0 && key != NULL && below && goes_deeper(p, level)) {
 		rc = recover(p, body, level, findings, &value);
 	}
 	rc = rc == 0 && key != NULL ? append(pair, &key, 1) : rc;
@@ -250,7 +257,7 @@ static int recover_entry(struct drip_yaml_parser *p, enum drip_node_kind kind, s
 		shape = (struct shape){.kind = kind};
 	} else if (kind == DRIP_NODE_MAP) {
 		rc = recover_pair(p, &entry, &shape, level + 1, findings, children);
-	} else if (level < LEVELS_MAX) {
+	} else if (goes_deeper(p, level)) {
 		entry.text[shape.at] = ' ';
 		rc = recover(p, entry, level + 1, findings, &item);
 		rc = rc == 0 && item != NULL ? append(children, &item, 1) : rc;

@@ -24,8 +24,9 @@ struct drip_yaml_parser {
 	/* Of the run: */
 	const char *text;
 	size_t size;
-	int line; /* of the file, where the text begins; from 0 */
-	bool raw; /* leave the root as it was written */
+	int line;                 /* of the file, where the text begins; from 0 */
+	bool raw;                 /* leave the root as it was written */
+	size_t mark, mark_offset; /* a character that was looked for, and its byte */
 	yaml_parser_t yaml;
 	struct drip_yaml_frame frames[DRIP_YAML_DEPTH_MAX];
 	size_t depth;
@@ -36,7 +37,8 @@ struct drip_yaml_parser {
 	/* Of the file: */
 	struct drip_yaml_anchor *anchors;
 	size_t anchors_count, anchors_capacity;
-	size_t nodes;      /* made, and added by merges */
+	size_t nodes;      /* made, and added by merges, without those that were given up */
+	size_t made;       /* with them */
 	bool incomplete;   /* the root's */
 	bool lost;         /* something could not be parsed */
 	size_t structural; /* problems for which something was lost */

@@ -81,6 +81,68 @@ TEST(values_keep_place_style_and_text)
 	tree_finish(&t);
 }
 
+static void check_text_place(const struct tree *t, const char *path, int line, int column,
+			     int want_line, int want_column)
+{
+	struct drip_place place = drip_node_text_place(t->root, path, line, column);
+
+	CHECK_EQ_INT(place.line, want_line);
+	if (want_line > 0) {
+		CHECK_EQ_INT(place.column, want_column);
+	}
+}
+
+/* Where a line and column of a text stand in the file. */
+TEST(texts_know_where_their_lines_stand)
+{
+	struct tree t;
+
+	tree_init(&t, "plain: SELECT 1\n"
+		      "quoted: \"SELECT 1\"\n"
+		      "escaped: \"SEL\\x45CT 1\"\n"
+		      "folded: >\n  SELECT\n  1\n"
+		      "deep:\n"
+		      "  - sql: &a |\n"
+		      "\n"
+		      "      SELECT '\xc3\xa9',\n"
+		      "        2\n"
+		      "  - sql: |1-\n"
+		      "      SELECT\n"
+		      "     1\n"
+		      "two: a\n  b\n"
+		      "last: |-\n  end");
+	REQUIRE_EQ_INT(t.rc, 0);
+	check_text_place(&t, "plain", 1, 8, 1, 15);
+	check_text_place(&t, "plain", 1, 9, 1, 16); /* its end */
+	check_text_place(&t, "plain", 1, 10, 0, 0);
+	check_text_place(&t, "plain", 2, 1, 0, 0);
+	check_text_place(&t, "quoted", 1, 8, 2, 17);
+	check_text_place(&t, "escaped", 1, 8, 0, 0);
+	check_text_place(&t, "folded", 1, 1, 0, 0);
+	check_text_place(&t, "deep[0].sql", 2, 8, 10, 14);
+	check_text_place(&t, "deep[0].sql", 3, 3, 11, 9);
+	check_text_place(&t, "deep[1].sql", 1, 3, 13, 8);
+	check_text_place(&t, "deep[1].sql", 2, 2, 14, 7);
+	check_text_place(&t, "two", 1, 1, 0, 0);
+	check_text_place(&t, "last", 1, 1, 18, 3);
+	check_text_place(&t, "nothing", 1, 1, 0, 0);
+	tree_finish(&t);
+}
+
+/* What cannot be parsed is taken apart at the keys of its first map: that map is no whole. */
+TEST(a_map_that_is_taken_apart_cannot_be_merged)
+{
+	struct tree t;
+
+	tree_init(&t, "&base {a: 1}\nuse: {<<: *base}\nlist: [*base]\n");
+	CHECK_EQ_INT(t.rc, -EINVAL);
+	REQUIRE_NOT_NULL(t.root);
+	CHECK(t.root->incomplete);
+	CHECK(drip_node_is_broken(drip_node_get(t.root, "use")));
+	CHECK(drip_node_is_broken(drip_node_get(t.root, "list")));
+	tree_finish(&t);
+}
+
 TEST(aliases_share_and_merges_give_way)
 {
 	struct drip_node *b;
