@@ -28,13 +28,39 @@ const char *graph_what(struct graph *g, enum drip_kind kind, const char *name)
 	return what != NULL ? what : "the component";
 }
 
+/* "line 2, column 5" of a text, as the SQL engine says it; false where the place is another. */
+static bool read_text_place(const char *text, int *ret_line, int *ret_column)
+{
+	static const char first[] = "line ", second[] = ", column ";
+	char *end;
+
+	if (strncmp(text, first, sizeof(first) - 1) != 0) {
+		return false;
+	}
+	*ret_line = (int)strtol(text + sizeof(first) - 1, &end, 10);
+	if (strncmp(end, second, sizeof(second) - 1) != 0) {
+		return false;
+	}
+	*ret_column = (int)strtol(end + sizeof(second) - 1, &end, 10);
+	return *end == '\0' && *ret_line > 0 && *ret_column > 0;
+}
+
 void graph_report(struct graph *g, enum drip_severity severity, const struct drip_node *node,
 		  const struct drip_error *err)
 {
-	struct drip_place place = drip_node_place(node, err->option);
+	struct drip_place place = drip_node_place(node, err->option), text;
+	struct drip_error placed;
+	int line, column;
 
 	if (g->options->connect && strcmp(err->code, "validate.offline") == 0) {
 		return; /* why the connection does not open stands at the connection */
+	}
+	if (read_text_place(err->place, &line, &column)) {
+		text = drip_node_text_place(node, err->option, line, column);
+		place = text.line > 0 ? text : place;
+		placed = *err;
+		placed.place[0] = '\0';
+		err = &placed;
 	}
 	drip_findings_add_error(g->findings, severity, &place, err);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The names that a SQL text holds. Thread: any. */
+/* Names and places in a SQL text. Thread: any. */
 #include <dripline/sql.h>
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool is_name(char c)
@@ -50,4 +51,23 @@ bool drip_sql_next_name(const char **at, char first[DRIP_NAME_MAX], char second[
 		return true;
 	}
 	return false;
+}
+
+void drip_sql_place_shift(struct drip_error *err, unsigned lines)
+{
+	static const char first[] = "line ";
+	char *end;
+	unsigned long line;
+	char rest[64];
+
+	if (err == NULL || strncmp(err->place, first, sizeof(first) - 1) != 0) {
+		return;
+	}
+	line = strtoul(err->place + sizeof(first) - 1, &end, 10);
+	if (line <= lines) {
+		err->place[0] = '\0';
+		return;
+	}
+	snprintf(rest, sizeof(rest), "%s", end);
+	drip_error_place(err, "line %lu%s", line - lines, rest);
 }

@@ -123,7 +123,8 @@ static void suggest(const char *text, struct drip_error *err)
 		at = strstr(text, other);
 		at = at != NULL ? at + sizeof(other) - 1 : NULL;
 	}
-	if (at != NULL) {
+	/* The engine's own tables are nobody's slip. */
+	if (at != NULL && strncmp(at, "\"pg_", 4) != 0 && strncmp(at, "\"duckdb_", 8) != 0) {
 		int size = (int)strcspn(at, "?\n");
 
 		drip_error_hint(err, "Did you mean %.*s?", size, at);
@@ -144,7 +145,50 @@ static unsigned column_at(const char *shown, size_t width)
 	return column;
 }
 
-/* "LINE 2: FROM t" and below it a caret. Of a long line a part is shown, without its column. */
+/* Where `part` begins in line `line` of `sql`, in characters; SIZE_MAX where it does not stand
+ * there exactly once. */
+static size_t find_part(const char *sql, unsigned line, const char *part, size_t size)
+{
+	size_t at = SIZE_MAX, n = 0;
+	const char *end;
+
+	while (line-- > 1) {
+		sql = strchr(sql, '\n');
+		if (sql == NULL) {
+			return SIZE_MAX;
+		}
+		sql++;
+	}
+	end = strchrnul(sql, '\n');
+	for (; sql + size <= end; sql++) {
+		if (memcmp(sql, part, size) == 0) {
+			if (at != SIZE_MAX) {
+				return SIZE_MAX;
+			}
+			at = n;
+		}
+		n += (*sql & 0xc0) != 0x80;
+	}
+	return at;
+}
+
+/* Of a long line DuckDB shows a part between dots: where it stands in the line. */
+static unsigned column_in_part(const struct drip_duck_session *s, const char *shown, size_t caret)
+{
+	const char *part = shown + 3;
+	size_t size = strcspn(part, "\n"), at;
+
+	if (size > 3 && strncmp(part + size - 3, "...", 3) == 0) {
+		size -= 3;
+	}
+	if (s->error_sql == NULL || caret < 3 || size == 0) {
+		return 0;
+	}
+	at = find_part(s->error_sql, s->error_line, part, size);
+	return at != SIZE_MAX ? (unsigned)(at + column_at(part, caret - 3)) : 0;
+}
+
+/* "LINE 2: FROM t" and below it a caret. */
 static void find_place(const char *text, struct drip_duck_session *s)
 {
 	const char *at = strstr(text, "\n\nLINE "), *shown, *below;
@@ -160,11 +204,16 @@ static void find_place(const char *text, struct drip_duck_session *s)
 	shown = end + strspn(end, ": ");
 	shown = shown > end + 2 ? end + 2 : shown; /* blanks behind are the line's own */
 	below = strchr(at, '\n');
-	if (below != NULL && strncmp(shown, "...", 3) != 0) {
-		caret = strcspn(below + 1, "^");
-		before = (size_t)(shown - at);
-		s->error_column = caret >= before ? column_at(shown, caret - before) : 0;
+	if (below == NULL) {
+		return;
 	}
+	caret = strcspn(below + 1, "^");
+	before = (size_t)(shown - at);
+	if (caret < before) {
+		return;
+	}
+	s->error_column = strncmp(shown, "...", 3) == 0 ? column_in_part(s, shown, caret - before)
+							: column_at(shown, caret - before);
 }
 
 static void mark(struct drip_duck_session *s, const char *text, const struct error_class *class)

@@ -129,9 +129,17 @@ static int classify(struct inference *in, struct drip_error *err)
 /* A statement of another kind than SELECT must not run, not even over an empty table. */
 static int require_select(struct inference *in, struct drip_error *err)
 {
+	struct drip_duck_session *s = in->session;
 	duckdb_prepared_statement statement = NULL;
-	int rc = drip_duck_prepare_query(in->session, in->sql, &statement, &in->output, err);
+	int rc;
 
+	s->error_line = 0;
+	s->error_sql = in->sql;
+	rc = drip_duck_prepare_query(s, in->sql, &statement, &in->output, err);
+	if (rc != 0 && s->error_line > 0 && s->error_column > 0) {
+		drip_error_place(err, "line %u, column %u", s->error_line, s->error_column);
+	}
+	s->error_sql = NULL;
 	if (rc == 0 && duckdb_prepared_statement_type(statement) != DUCKDB_STATEMENT_TYPE_SELECT) {
 		rc = drip_error_set(err, -EINVAL, "duckdb.not_a_query", "the SQL is not a query");
 		drip_error_hint(err, "Begin with SELECT, FROM or WITH.");

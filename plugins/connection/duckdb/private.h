@@ -101,6 +101,7 @@ struct drip_duck_session {
 	duckdb_prepared_statement prepared;
 	struct drip_schema *prepared_schema;
 	unsigned error_line, error_column; /* of the last error in its SQL, from 1; 0: not told */
+	const char *error_sql; /* (borrowed) the text that is prepared, where places in it matter */
 };
 
 /* error.c: sets `err` from DuckDB's error text, and marks session and instance. Returns its

@@ -84,6 +84,20 @@ static int make_sql(const struct derive_config *config, const char *order, char 
 	return 0;
 }
 
+/* Lines of a statement before its last expression. */
+static unsigned lines_before(const char *sql, const char *expression)
+{
+	unsigned lines = 0;
+
+	for (; *sql != '\0'; sql++) {
+		lines += *sql == '\n';
+	}
+	for (; *expression != '\0'; expression++) {
+		lines -= *expression == '\n';
+	}
+	return lines - 1;
+}
+
 /* Names the expressions that are at fault, by trying each behind those before it, of which NULL
  * stands in for the bad ones. 0 where all pass. */
 static int blame(struct drip_ctx *ctx, const struct derive_config *config,
@@ -103,6 +117,10 @@ static int blame(struct drip_ctx *ctx, const struct derive_config *config,
 		    drip_sql_rows_infer(ctx, sql, input, &schema, NULL, NULL, &one) == 0) {
 			drip_schema_unref(schema);
 		} else {
+			if (sql != NULL) {
+				drip_sql_place_shift(
+					&one, lines_before(sql, config->columns.items[i].value));
+			}
 			drip_error_option(&one, "columns.%s", config->columns.items[i].key);
 			rc = drip_error_also(err, rc, &one);
 			good[tried.columns.count - 1].value = NULL; /* the others may use it */
@@ -145,6 +163,7 @@ static int derive_check(struct drip_ctx *ctx, const void *config, bool connect,
 			return rc;
 		}
 		if (!drip_sql_rows_parses(ctx, sql, &finding)) {
+			drip_sql_place_shift(&finding, 1);
 			drip_error_option(&finding, "columns.%s", c->columns.items[i].key);
 			report->add(report, DRIP_LOG_ERROR, &finding);
 		}

@@ -91,6 +91,7 @@ static int filter_check(struct drip_ctx *ctx, const void *config, bool connect,
 		return drip_error_nomem(err, strlen(c->where));
 	}
 	if (!drip_sql_rows_parses(ctx, sql, &finding)) {
+		drip_sql_place_shift(&finding, 1);
 		drip_error_option(&finding, "where");
 		report->add(report, DRIP_LOG_ERROR, &finding);
 	}
@@ -114,6 +115,7 @@ static int infer(struct drip_ctx *ctx, const struct filter_config *config,
 	rc = drip_sql_rows_infer(ctx, sql, input, &schema, ret_edges, ret_count, err);
 	free(sql);
 	if (rc != 0) {
+		drip_sql_place_shift(err, 1);
 		drip_error_option(err, "where");
 		return rc;
 	}

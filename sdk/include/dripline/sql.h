@@ -124,7 +124,7 @@ struct drip_sql {
 	 * optional; since ABI 1.1. As infer_lineage, over several tables: `database` of each is its
 	 * SQL schema, "" for one that is read by its name alone. `prelude` (may be NULL) are
 	 * statements that run before, ended by NULL: functions that `sql` calls. Nothing of it
-	 * stays.
+	 * stays. Of all three: err->place is "line 2, column 5" of `sql`, where that is known.
 	 */
 	int (*infer_tables)(void *object, const char *const *prelude, const char *sql,
 			    const struct drip_schema *const *tables, uint32_t count,
@@ -143,6 +143,9 @@ int drip_sql_quote(const struct drip_sql_dialect *dialect, const char *name, cha
  */
 int drip_sql_literal(const struct drip_sql_dialect *dialect, const char *text, char *buf,
 		     size_t size);
+/* Of an error whose place is "line 3, column 5" of a text: takes off the lines that stand before
+ * what the user wrote. An error in those has no place. */
+void drip_sql_place_shift(struct drip_error *err, unsigned lines);
 /*
  * The next word of a SQL text from *at on, which is moved behind it, and in `second` what follows
  * it after a dot, or "": tables, columns, keywords and numbers, for a caller who looks them up.
