@@ -39,6 +39,10 @@ struct typing {
 	void *object;
 	struct relation *locals; /* views of changes, this_run, temporary tables */
 	size_t locals_count;
+	/* Names of what a step or a change would have made, were it sound. */
+	const char *unknown[JOB_STEPS_MAX + 1];
+	size_t unknown_count;
+	size_t skipped, first_skipped; /* steps that read them */
 	char *prelude[3];
 };
 
@@ -163,9 +167,10 @@ static int add_change(struct typing *t, const struct job_change *change, struct 
 
 	job_split(change->table, &name);
 	if (t->ctx->host->declared_table(t->ctx, name.schema, name.table, &declared) != 0) {
+		rc = drip_error_set(err, -ENOENT, "job.not_declared", "table %s is not declared",
+				    change->table);
 		drip_error_hint(err, "Declare it under `tables`.");
-		return drip_error_set(err, -ENOENT, "job.not_declared", "table %s is not declared",
-				      change->table);
+		return rc;
 	}
 	origins = calloc(declared->columns_count + 1, sizeof(*origins));
 	rc = origins == NULL ? drip_error_nomem(err, sizeof(*origins))
@@ -315,107 +320,6 @@ static int type_query(struct typing *t, const char *query, const char *name,
 	return rc;
 }
 
-/* ---- what a table takes ---- */
-
-static bool is_integer(enum drip_type type)
-{
-	return type >= DRIP_TYPE_INT8 && type <= DRIP_TYPE_UINT64;
-}
-
-static bool is_text(enum drip_type type)
-{
-	return type == DRIP_TYPE_UTF8 || type == DRIP_TYPE_JSON || type == DRIP_TYPE_UUID;
-}
-
-/* Whether a cast from one type to the other means the same; values may still be too large. */
-static bool takes(enum drip_type declared, enum drip_type yielded)
-{
-	bool number = is_integer(yielded) || yielded == DRIP_TYPE_DECIMAL;
-
-	if (declared == yielded || (is_text(declared) && is_text(yielded))) {
-		return true;
-	}
-	if (declared == DRIP_TYPE_FLOAT32 || declared == DRIP_TYPE_FLOAT64) {
-		return number || yielded == DRIP_TYPE_FLOAT32 || yielded == DRIP_TYPE_FLOAT64;
-	}
-	if (declared == DRIP_TYPE_DECIMAL) {
-		return number;
-	}
-	return is_integer(declared) && is_integer(yielded);
-}
-
-static void add_finding(struct drip_report *report, size_t step, const char *option,
-			const char *code, const char *hint, const char *fmt, ...) DRIP_PRINTF(6, 7);
-
-static void add_finding(struct drip_report *report, size_t step, const char *option,
-			const char *code, const char *hint, const char *fmt, ...)
-{
-	struct drip_error finding = DRIP_ERROR_INIT;
-	char text[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	drip_error_set(&finding, -EINVAL, code, "%s", text);
-	if (hint != NULL) {
-		drip_error_hint(&finding, "%s", hint);
-	}
-	drip_error_option(&finding, "steps[%zu].%s", step, option);
-	report->add(report, DRIP_LOG_ERROR, &finding);
-}
-
-static void compare_column(struct drip_report *report, size_t step, const char *table,
-			   const struct drip_column *declared, const struct drip_column *yielded)
-{
-	char a[64], b[64];
-
-	if (!takes(declared->type, yielded->type)) {
-		drip_type_name(declared, a, sizeof(a));
-		drip_type_name(yielded, b, sizeof(b));
-		add_finding(report, step, "sql", "job.column_type",
-			    "Cast it in the query, or change the declaration.",
-			    "column %s is %s, and %s declares %s", yielded->name, b, table, a);
-	}
-	if (yielded->classification > declared->classification) {
-		add_finding(report, step, "sql", "job.class_lowered",
-			    "Declare the column with that class, or leave out what is sensitive.",
-			    "column %s is made of %s data, and %s declares it %s", yielded->name,
-			    drip_class_name(yielded->classification), table,
-			    drip_class_name(declared->classification));
-	}
-}
-
-static void compare_table(struct drip_report *report, size_t step, const char *table,
-			  const struct drip_schema *declared, const struct drip_schema *yielded)
-{
-	for (uint32_t i = 0; i < yielded->columns_count; i++) {
-		const struct drip_column *column = drip_schema_column(yielded, i);
-		int index = drip_schema_find(declared, column->name);
-
-		if (index < 0) {
-			add_finding(report, step, "sql", "job.unknown_column",
-				    "Name it as the table does, with AS.",
-				    "the query yields %s, which %s does not declare", column->name,
-				    table);
-			continue;
-		}
-		compare_column(report, step, table, drip_schema_column(declared, (uint32_t)index),
-			       column);
-	}
-	for (uint32_t i = 0; i < declared->columns_count; i++) {
-		const struct drip_column *column = drip_schema_column(declared, i);
-
-		if ((column->flags & DRIP_COLUMN_NULLABLE) == 0 &&
-		    drip_schema_find(yielded, column->name) < 0) {
-			add_finding(report, step, "sql", "job.missing_column",
-				    "A column that is not nullable must be given.",
-				    "the query does not yield %s, which %s declares", column->name,
-				    table);
-		}
-	}
-}
-
 /* ---- the steps ---- */
 
 static void finish(struct typing *t)
@@ -471,66 +375,213 @@ static int begin(struct typing *t, struct drip_error *err)
 	return rc == 0 ? add_run(t, err) : rc;
 }
 
-/* A finding where the query cannot be typed; *ret_known tells whether it was. */
-static int check_step(struct typing *t, size_t index, struct drip_report *report, bool *ret_known,
-		      struct drip_error *err)
+static bool names(const char *sql, const char *name)
+{
+	char first[DRIP_NAME_MAX], second[DRIP_NAME_MAX];
+
+	while (drip_sql_next_name(&sql, first, second)) {
+		if (strcasecmp(name, first) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A table that a later step makes is a matter of order. */
+static void hint_order(const struct typing *t, struct drip_error *why, size_t index)
+{
+	for (size_t i = index; i < t->config->steps.count; i++) {
+		const char *name = job_step(t->config, i)->temp;
+
+		if (name != NULL && names(job_step(t->config, index)->sql, name)) {
+			drip_error_hint(why, "Step %zu makes %s: put it before this one.", i + 1,
+					name);
+			return;
+		}
+	}
+}
+
+static void report_query(const struct typing *t, struct drip_report *report, struct drip_error *why,
+			 size_t index, const char *option)
+{
+	if (strcmp(why->code, "duckdb.no_table") == 0) {
+		hint_order(t, why, index);
+	}
+	drip_error_option(why, "steps[%zu].%s", index, option);
+	report->add(report, DRIP_LOG_ERROR, why);
+}
+
+static bool names_unknown(const struct typing *t, const char *sql)
+{
+	for (size_t i = 0; i < t->unknown_count; i++) {
+		if (names(sql, t->unknown[i])) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void forget(struct typing *t, const char *name)
+{
+	if (name != NULL && t->unknown_count < DRIP_COUNT(t->unknown)) {
+		t->unknown[t->unknown_count++] = name;
+	}
+}
+
+/* The condition of the rows that are replaced, over the table that has them. */
+static int check_replaces(struct typing *t, size_t index, struct drip_report *report,
+			  struct drip_error *err)
 {
 	const struct job_step *step = job_step(t->config, index);
-	const struct drip_schema *declared = NULL;
 	struct drip_error why = DRIP_ERROR_INIT;
 	struct drip_schema *yielded = NULL;
 	struct origin *origins = NULL;
-	struct job_name name;
+	struct drip_text text = {0};
 	size_t count = 0;
-	int rc = type_query(t, step->sql, step->temp != NULL ? step->temp : JOB_ROWS, &yielded,
-			    &origins, &count, &why);
+	int rc;
 
-	*ret_known = rc == 0;
-	if (rc != 0) {
-		add_finding(report, index, "sql", why.code, why.hint[0] != '\0' ? why.hint : NULL,
-			    "%s", why.message);
-		return rc == -ENOMEM ? rc : 0;
-	}
-	if (step->temp != NULL) {
-		return add_local(t, yielded, origins, count, err);
-	}
-	if (step->table != NULL) {
-		job_split(step->table, &name);
-		if (t->ctx->host->declared_table(t->ctx, name.schema, name.table, &declared) == 0) {
-			compare_table(report, index, step->table, declared, yielded);
-		} else {
-			add_finding(report, index, "table", "job.not_declared",
-				    "Declare it under `tables`.", "table %s is not declared",
-				    step->table);
+	drip_text_puts(&text, "SELECT 1 AS one FROM ");
+	drip_text_puts(&text, step->table);
+	drip_text_puts(&text, " WHERE (\n");
+	drip_text_puts(&text, step->replaces);
+	drip_text_put(&text, "\n)", 3);
+	rc = drip_text_check(&text, err);
+	if (rc == 0) {
+		rc = type_query(t, text.data, JOB_ROWS, &yielded, &origins, &count, &why);
+		if (rc != 0 && rc != -ENOMEM) {
+			drip_sql_place_shift(&why, 1);
+			report_query(t, report, &why, index, "replaces");
+			rc = 0;
 		}
 	}
 	drip_schema_unref(yielded);
 	free(origins);
+	drip_text_finish(&text);
+	return rc;
+}
+
+static int check_table(struct typing *t, size_t index, struct drip_report *report,
+		       const struct drip_schema *yielded, struct drip_error *err)
+{
+	const struct job_step *step = job_step(t->config, index);
+	struct drip_error finding = DRIP_ERROR_INIT;
+	const struct drip_schema *declared = NULL;
+	struct job_name name;
+
+	job_split(step->table, &name);
+	if (t->ctx->host->declared_table(t->ctx, name.schema, name.table, &declared) != 0) {
+		drip_error_set(&finding, -ENOENT, "job.not_declared", "table %s is not declared",
+			       step->table);
+		drip_error_hint(&finding, "Declare it under `tables`.");
+		drip_error_option(&finding, "steps[%zu].table", index);
+		report->add(report, DRIP_LOG_ERROR, &finding);
+		return 0;
+	}
+	if (yielded != NULL) {
+		job_compare(report, index, step, declared, yielded);
+	}
+	return step->replaces != NULL && !names_unknown(t, step->replaces)
+		       ? check_replaces(t, index, report, err)
+		       : 0;
+}
+
+/* A finding where the query cannot be typed. What reads its table then is not asked: it would be
+ * found missing. */
+static int check_step(struct typing *t, size_t index, struct drip_report *report,
+		      struct drip_error *err)
+{
+	const struct job_step *step = job_step(t->config, index);
+	struct drip_error why = DRIP_ERROR_INIT;
+	struct drip_schema *yielded = NULL;
+	struct origin *origins = NULL;
+	size_t count = 0;
+	int rc = -ESTALE;
+
+	if (names_unknown(t, step->sql)) {
+		t->first_skipped = t->skipped++ == 0 ? index : t->first_skipped;
+	} else {
+		rc = type_query(t, step->sql, step->temp != NULL ? step->temp : JOB_ROWS, &yielded,
+				&origins, &count, &why);
+		if (rc == -ENOMEM) {
+			return drip_error_nomem(err, 0);
+		}
+		if (rc != 0) {
+			report_query(t, report, &why, index, "sql");
+		}
+	}
+	if (rc == 0 && step->temp != NULL) {
+		return add_local(t, yielded, origins, count, err);
+	}
+	if (step->temp != NULL) {
+		forget(t, step->temp);
+		return 0;
+	}
+	rc = step->table != NULL ? check_table(t, index, report, yielded, err) : 0;
+	drip_schema_unref(yielded);
+	free(origins);
+	return rc;
+}
+
+static int check_change(struct typing *t, size_t index, struct drip_report *report,
+			struct drip_error *err)
+{
+	const struct job_change *change = job_change(t->config, index);
+	struct drip_error why = DRIP_ERROR_INIT;
+	int rc = add_change(t, change, &why);
+
+	if (rc == -ENOENT) {
+		drip_error_option(&why, "changes[%zu].table", index);
+	} else if (rc == 0 &&
+		   drip_schema_find(t->locals[t->locals_count - 1].schema, change->sequence) < 0) {
+		rc = drip_error_set(&why, -EINVAL, "job.no_sequence", "table %s has no column %s",
+				    change->table, change->sequence);
+		drip_error_hint(&why, "Declare it, as an integer that grows with each change, or "
+				      "name another in `sequence`.");
+		drip_error_option(&why, "changes[%zu].%s", index,
+				  strcmp(change->sequence, "_sequence") == 0 ? "table"
+									     : "sequence");
+	} else if (rc != 0) {
+		*err = why;
+		return rc;
+	}
+	if (rc != 0) {
+		report->add(report, DRIP_LOG_ERROR, &why);
+		forget(t, rc == -ENOENT ? change->as : NULL);
+	}
 	return 0;
+}
+
+static void note_skipped(const struct typing *t, struct drip_report *report)
+{
+	struct drip_error note = DRIP_ERROR_INIT;
+
+	if (t->skipped > 0) {
+		drip_error_set(&note, -EINVAL, "job.not_checked",
+			       "%zu step%s not checked: what %s is at fault", t->skipped,
+			       t->skipped == 1 ? " was" : "s were",
+			       t->skipped == 1 ? "it reads" : "they read");
+		drip_error_option(&note, "steps[%zu].sql", t->first_skipped);
+		report->add(report, DRIP_LOG_INFO, &note);
+	}
 }
 
 int job_check_steps(struct drip_ctx *ctx, const struct job_config *config,
 		    struct drip_report *report, struct drip_error *err)
 {
 	struct typing t = {.ctx = ctx, .config = config};
-	bool known = true;
 	int rc = begin(&t, err);
 
 	for (size_t i = 0; i < config->changes.count && rc == 0; i++) {
-		struct drip_error why = DRIP_ERROR_INIT;
-
-		rc = add_change(&t, job_change(config, i), &why);
-		if (rc == -ENOENT) {
-			drip_error_option(&why, "changes[%zu].table", i);
-			report->add(report, DRIP_LOG_ERROR, &why);
-		}
+		rc = check_change(&t, i, report, err);
 	}
-	/* what stands on a step that cannot be typed would be found missing */
-	for (size_t i = 0; i < config->steps.count && rc == 0 && known; i++) {
-		rc = check_step(&t, i, report, &known, err);
+	for (size_t i = 0; i < config->steps.count && rc == 0; i++) {
+		rc = check_step(&t, i, report, err);
+	}
+	if (rc == 0) {
+		note_skipped(&t, report);
 	}
 	finish(&t);
-	return rc == -ENOTSUP || rc == -ENOENT ? 0 : rc;
+	return rc == -ENOTSUP ? 0 : rc;
 }
 
 /* ---- lineage ---- */

@@ -92,41 +92,11 @@ void job_split(const char *name, struct job_name *ret)
 
 /* ---- check ---- */
 
-static bool check_form(const struct job_config *c, struct drip_report *report)
-{
-	struct drip_error finding = DRIP_ERROR_INIT;
-	bool good = true;
-
-	if (c->steps.count == 0 || c->steps.count > JOB_STEPS_MAX) {
-		drip_error_set(&finding, -EINVAL, "job.bad_step", "a job has 1 to %d steps",
-			       JOB_STEPS_MAX);
-		drip_error_option(&finding, "steps");
-		report->add(report, DRIP_LOG_ERROR, &finding);
-		return false;
-	}
-	for (size_t i = 0; i < c->steps.count; i++) {
-		const struct job_step *s = job_step(c, i);
-		int kinds = (s->temp != NULL) + (s->table != NULL) + (s->check != NULL);
-		bool dotted = s->table == NULL || strchr(s->table, '.') != NULL;
-
-		if (kinds != 1 || !dotted || (s->replaces != NULL && s->table == NULL)) {
-			drip_error_set(&finding, -EINVAL, "job.bad_step", "%s",
-				       kinds != 1 ? "a step has one of temp, table and check"
-				       : !dotted  ? "a step's table is schema.table"
-						  : "replaces belongs to a step with a table");
-			drip_error_option(&finding, "steps[%zu]", i);
-			report->add(report, DRIP_LOG_ERROR, &finding);
-			good = false;
-		}
-	}
-	return good;
-}
-
 static int job_check(struct drip_ctx *ctx, const void *config, bool connect,
 		     struct drip_report *report, struct drip_error *err)
 {
 	(void)connect;
-	return check_form(config, report) ? job_check_steps(ctx, config, report, err) : 0;
+	return job_check_options(config, report) ? job_check_steps(ctx, config, report, err) : 0;
 }
 
 /* ---- life ---- */

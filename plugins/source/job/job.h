@@ -98,6 +98,12 @@ int job_run_step(struct job *job, const struct job_step *step, struct job_counts
 /* Writes the quality results of a run that was rolled back. */
 void job_keep_checks(struct job *job);
 
+/* check.c: false where the steps cannot be asked what they yield. */
+bool job_check_options(const struct job_config *c, struct drip_report *report);
+/* Reports what `declared`, the table of a step, does not take of what its query yields. */
+void job_compare(struct drip_report *report, size_t index, const struct job_step *step,
+		 const struct drip_schema *declared, const struct drip_schema *yielded);
+
 /* infer.c: what the steps yield, over the declared tables. */
 int job_check_steps(struct drip_ctx *ctx, const struct job_config *config,
 		    struct drip_report *report, struct drip_error *err) DRIP_MUST_CHECK;
