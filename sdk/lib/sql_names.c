@@ -31,23 +31,50 @@ static const char *skip_quiet(const char *p)
 	return end != NULL ? end + 1 : p + strlen(p);
 }
 
+/* The end of the name at `p`, quoted or not, and the name; `p` where there is none. */
+static const char *read_name(const char *p, char ret[DRIP_NAME_MAX])
+{
+	const char *begin = p, *end;
+
+	ret[0] = '\0';
+	if (*p == '"' || *p == '`') {
+		end = strchr(p + 1, *p);
+		if (end == NULL) {
+			return p;
+		}
+		snprintf(ret, DRIP_NAME_MAX, "%.*s", (int)(end - p - 1), p + 1);
+		return end + 1;
+	}
+	while (is_name(*p)) {
+		p++;
+	}
+	snprintf(ret, DRIP_NAME_MAX, "%.*s", (int)(p - begin), begin);
+	return p;
+}
+
 bool drip_sql_next_name(const char **at, char first[DRIP_NAME_MAX], char second[DRIP_NAME_MAX])
 {
 	for (const char *p = *at; *p != '\0';) {
-		const char *quiet = skip_quiet(p);
-		size_t a, b = 0;
+		const char *quiet = skip_quiet(p), *end, *dot;
 
-		if (quiet != p || !is_name(*p)) {
-			p = quiet != p ? quiet : p + 1;
+		if (quiet != p) {
+			p = quiet;
 			continue;
 		}
-		for (a = 0; is_name(p[a]); a++) {
+		end = read_name(p, first);
+		if (end == p) {
+			p++;
+			continue;
 		}
-		for (b = 0; p[a] == '.' && is_name(p[a + 1 + b]); b++) {
+		second[0] = '\0';
+		dot = end + strspn(end, " \t\r\n");
+		if (*dot == '.') {
+			const char *name = dot + 1 + strspn(dot + 1, " \t\r\n");
+			const char *after = read_name(name, second);
+
+			end = after != name ? after : end;
 		}
-		snprintf(first, DRIP_NAME_MAX, "%.*s", (int)a, p);
-		snprintf(second, DRIP_NAME_MAX, "%.*s", (int)b, p + a + (b > 0));
-		*at = p + a + (b > 0 ? b + 1 : 0);
+		*at = end;
 		return true;
 	}
 	return false;

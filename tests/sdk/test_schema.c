@@ -350,6 +350,16 @@ TEST(names_of_a_sql_text)
 	drip_text_put(&all, "", 1);
 	CHECK_EQ_STR(all.data, "SELECT/ a/x FROM/ dw/t JOIN/ u2/ ");
 	CHECK_EQ_STR(at, " 'open.");
+	drip_text_clear(&all);
+	at = "FROM \"dw\" . \"t u\", `ods`.x.\"y\" WHERE a.* = 'b' AND \"open";
+	while (drip_sql_next_name(&at, first, second)) {
+		drip_text_puts(&all, first);
+		drip_text_puts(&all, "/");
+		drip_text_puts(&all, second);
+		drip_text_puts(&all, " ");
+	}
+	drip_text_put(&all, "", 1);
+	CHECK_EQ_STR(all.data, "FROM/ dw/t u ods/x y/ WHERE/ a/ AND/ open/ ");
 	drip_text_finish(&all);
 }
 

@@ -143,3 +143,61 @@ int drip_duck_table_schema(void *session, const char *schema, const char *table,
 	drip_schema_unref(types);
 	return rc;
 }
+
+/* ---- what a query reads ---- */
+
+/* One name of a path, without its quotes. Returns where it ends. */
+static const char *read_name(const char *p, char *ret, size_t size)
+{
+	bool quoted = *p == '"';
+	size_t n = 0;
+
+	p += quoted ? 1 : 0;
+	while (*p != '\0' && (quoted ? *p != '"' || p[1] == '"' : *p != '.' && *p != ' ')) {
+		p += quoted && *p == '"' ? 1 : 0;
+		if (n + 1 < size) {
+			ret[n++] = *p;
+		}
+		p++;
+	}
+	ret[n] = '\0';
+	return p + (quoted && *p == '"' ? 1 : 0);
+}
+
+/* Schema and table of what DuckDB writes: [[catalog.]schema.]table [AS alias], names quoted where
+ * they need it. */
+static void split_path(const char *p, char *schema, char *table, size_t size)
+{
+	snprintf(schema, size, "main");
+	p = read_name(p, table, size);
+	while (*p == '.') {
+		snprintf(schema, size, "%s", table);
+		p = read_name(p + 1, table, size);
+	}
+}
+
+int drip_duck_each_table(void *session, const char *sql, drip_sql_table_fn *each, void *data,
+			 struct drip_error *err)
+{
+	struct drip_duck_session *s = session;
+	duckdb_value names = duckdb_get_table_names(s->connection, sql, true);
+	idx_t count = names != NULL ? duckdb_get_list_size(names) : 0;
+	int rc = 0;
+
+	if (names == NULL) {
+		return drip_error_set(err, -ENOTSUP, "duckdb.unknown_tables",
+				      "cannot tell which tables the query reads");
+	}
+	for (idx_t i = 0; i < count && rc == 0; i++) {
+		duckdb_value item = duckdb_get_list_child(names, i);
+		char *path = duckdb_get_varchar(item);
+		char schema[DRIP_NAME_MAX], table[DRIP_NAME_MAX];
+
+		split_path(path, schema, table, sizeof(table));
+		rc = each(data, schema, table, err);
+		duckdb_free(path);
+		duckdb_destroy_value(&item);
+	}
+	duckdb_destroy_value(&names);
+	return rc;
+}

@@ -107,6 +107,7 @@ static const struct drip_sql sql = {
 	.infer = drip_duck_infer,
 	.infer_lineage = drip_duck_infer_lineage,
 	.infer_tables = drip_duck_infer_tables,
+	.each_table = drip_duck_each_table,
 };
 
 static int duck_open(struct drip_ctx *ctx, const void *config, void **ret_self,

@@ -24,7 +24,8 @@ struct inference {
 	uint32_t inputs_count, columns_count; /* of all inputs */
 	const char *sql;
 	struct drip_schema *output;
-	uint8_t *uses; /* output columns x columns of all inputs */
+	uint8_t *uses;               /* output columns x columns of all inputs */
+	struct drip_duck_flow *flow; /* NULL: cannot be told */
 };
 
 /* The query around the query that yields output column `index` alone; NULL: no memory. */
@@ -201,23 +202,20 @@ static int infer(struct inference *in, struct drip_error *err)
 	return rc == 0 ? classify(in, err) : rc;
 }
 
-/* An unchanged column is told by its name and type; a column of another name that every output
- * column needs is a filter's or a join's. */
+/* An unchanged column is told by its name and type; one that no value of the output column is made
+ * of is a filter's, a join's or a group's. */
 static enum drip_lineage_kind edge_kind(const struct inference *in, uint32_t output,
 					const struct input *from, uint32_t input)
 {
 	const struct drip_column *to = drip_schema_column(in->output, output);
-	uint32_t users = 0;
+	const struct drip_column *column = drip_schema_column(from->schema, input);
 
-	if (drip_schema_find(from->schema, to->name) == (int)input &&
-	    to->type == drip_schema_column(from->schema, input)->type) {
+	if (drip_schema_find(from->schema, to->name) == (int)input && to->type == column->type) {
 		return DRIP_LINEAGE_IDENTITY;
 	}
-	for (uint32_t i = 0; i < in->output->columns_count; i++) {
-		users += in->uses[(size_t)i * in->columns_count + from->first + input];
-	}
-	return users == in->output->columns_count && users > 1 ? DRIP_LINEAGE_INFLUENCE
-							       : DRIP_LINEAGE_TRANSFORMATION;
+	return drip_duck_flow_reaches(in->flow, output, to->name, column->name)
+		       ? DRIP_LINEAGE_TRANSFORMATION
+		       : DRIP_LINEAGE_INFLUENCE;
 }
 
 static int make_edges(const struct inference *in, struct drip_sql_edge **ret, uint32_t *ret_count,
@@ -255,8 +253,10 @@ static int finish(struct inference *in, int rc, struct drip_schema **ret_schema,
 		  struct drip_error *err)
 {
 	if (rc == 0 && ret_edges != NULL) {
+		in->flow = drip_duck_flow_create(in->session->connection, in->sql);
 		rc = make_edges(in, ret_edges, ret_edges_count, err);
 	}
+	drip_duck_flow_destroy(in->flow);
 	drip_duck_session_close(in->session);
 	free(in->uses);
 	if (rc != 0) {

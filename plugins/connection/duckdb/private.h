@@ -225,6 +225,21 @@ void drip_duck_binds_finish(struct drip_duck_session *s);
 /* After a rollback: views made in the transaction are gone. */
 void drip_duck_binds_rolled_back(struct drip_duck_session *s);
 
+/*
+ * flow.c: whether values of output column `output` of a query, `name`, may be made of an input
+ * column of that name, or whether only a filter, join or group looks at it. create gives NULL where
+ * that cannot be told; of that it is always true. Thread: any, one at a time.
+ */
+struct drip_duck_flow;
+struct drip_duck_flow *drip_duck_flow_create(duckdb_connection connection, const char *sql);
+void drip_duck_flow_destroy(struct drip_duck_flow *f); /* NULL is accepted */
+bool drip_duck_flow_reaches(struct drip_duck_flow *f, uint32_t output, const char *name,
+			    const char *column);
+
+/* catalog.c */
+int drip_duck_each_table(void *session, const char *sql, drip_sql_table_fn *each, void *data,
+			 struct drip_error *err);
+
 /* infer.c */
 int drip_duck_infer(void *object, const char *sql, const char *name,
 		    const struct drip_schema *input, struct drip_schema **ret_schema,

@@ -482,6 +482,47 @@ TEST(a_missing_folder_is_retryable)
 	CHECK(err.retryable);
 }
 
+static int note_table(void *data, const char *schema, const char *table, struct drip_error *why)
+{
+	struct drip_text *all = data;
+
+	(void)why;
+	drip_text_puts(all, schema);
+	drip_text_puts(all, "|");
+	drip_text_puts(all, table);
+	drip_text_puts(all, " ");
+	return 0;
+}
+
+TEST(tables_of_a_query)
+{
+	static const char *const queries[][2] = {
+		{"SELECT * FROM t AS x", "main|t "},
+		{"SELECT * FROM seen", "ods|a.b \"c "},
+		{"WITH w AS (SELECT * FROM ods.\"a.b \"\"c\" \"x.y\") SELECT * FROM w",
+		 "ods|a.b \"c "},
+		{"SELECT 1", ""},
+	};
+	struct drip_error why = DRIP_ERROR_INIT;
+
+	setup(":memory:");
+	fixture_execute(sql, session, "CREATE SCHEMA ods");
+	fixture_execute(sql, session, "CREATE TABLE t (a INTEGER)");
+	fixture_execute(sql, session, "CREATE TABLE ods.\"a.b \"\"c\" (a INTEGER)");
+	fixture_execute(sql, session, "CREATE VIEW seen AS SELECT * FROM ods.\"a.b \"\"c\"");
+	for (size_t i = 0; i < DRIP_COUNT(queries); i++) {
+		struct drip_text all = {0};
+
+		CHECK_OK(sql->each_table(session, queries[i][0], note_table, &all, &why), &why);
+		drip_text_put(&all, "", 1);
+		CHECK_EQ_STR(all.data, queries[i][1]);
+		drip_text_finish(&all);
+	}
+	CHECK_EQ_INT(sql->each_table(session, "SELEC", note_table, NULL, &why), -ENOTSUP);
+	CHECK_EQ_STR(why.code, "duckdb.unknown_tables");
+	teardown();
+}
+
 TEST(every_kind_of_failure_has_its_code)
 {
 	static const struct {

@@ -327,6 +327,13 @@ TEST(queries_are_typed_before_they_run)
 			     "SELECT phone FROM ods.t", "steps[1].table", "dw.f", "steps[1].sql",
 			     "SELECT phone AS id, 1 AS k FROM p"),
 		"job.class_lowered");
+	/* also where a filter looks at it too, and where all columns are made of it */
+	REFUSES_SQL("dw.f", "SELECT phone AS id, 1 AS k FROM ods.t WHERE phone <> ''",
+		    "job.class_lowered");
+	REFUSES_SQL("dw.f", "SELECT upper(phone) AS id, length(phone) AS k FROM ods.t",
+		    "job.class_lowered");
+	REFUSES_SQL("dw.f", "SELECT phone AS id, 1 AS k FROM \"ods\".\"t\" WHERE phone <> ''",
+		    "job.class_lowered");
 	input();
 	CHECK_EQ_INT(run(DRIP_OPTIONS("connection", "db", "steps[0].table", "dw.f", "steps[0].sql",
 				      "SELECT id, dw.surrogate_key('f', id) AS k FROM ods.t WHERE "

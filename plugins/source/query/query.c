@@ -21,9 +21,10 @@ struct query {
 	pthread_mutex_t lock; /* guards session, for interrupt */
 	void *session;
 
-	struct drip_schema *schema; /* of emitted rows; NULL before the first result */
-	struct drip_schema *table;  /* of the option `table`, or NULL */
-	uint32_t watermark;         /* column */
+	struct drip_schema *yielded; /* what the query yields; NULL before the first result */
+	struct drip_schema *schema;  /* of emitted rows; NULL before the first result */
+	struct drip_schema *table;   /* of the option `table`, or NULL */
+	uint32_t watermark;          /* column */
 	bool watermark_unsigned;
 	struct ArrowArrayStream stream; /* release NULL: no run is under way */
 	struct query_edge edge;
@@ -36,6 +37,24 @@ struct query {
 	uint32_t *all;            /* indices of all columns of schema */
 	struct drip_hash *hashes; /* scratch */
 	int64_t room;
+};
+
+static const struct drip_enum_value classes[] = {
+	{"public", DRIP_CLASS_PUBLIC, "Anybody may see it."},
+	{"internal", DRIP_CLASS_INTERNAL, "The company may see it."},
+	{"confidential", DRIP_CLASS_CONFIDENTIAL, "Those may see it who work with it."},
+	{"restricted", DRIP_CLASS_RESTRICTED, "Almost nobody may see it."},
+	{NULL, 0, NULL},
+};
+
+static const struct drip_option declassified[] = {
+	DRIP_OPTION(struct query_declassified, column, .flags = DRIP_OPTION_REQUIRED,
+		    .help = "Column that the query yields.", .example = "cards"),
+	DRIP_OPTION(struct query_declassified, class, .flags = DRIP_OPTION_REQUIRED,
+		    .values = classes, .help = "Its class, where what is read has a higher one."),
+	DRIP_OPTION(struct query_declassified, reason, .flags = DRIP_OPTION_REQUIRED,
+		    .help = "Why its values give nothing away, for those who review it.",
+		    .example = "a count"),
 };
 
 #define OPT(member, ...) DRIP_OPTION(struct query_config, member, __VA_ARGS__)
@@ -59,12 +78,14 @@ static const struct drip_option options[] = {
 	    .example = "updated_at"),
 	OPT(interval, .help = "Time from one run to the next. 0s: one run, then the source ends.",
 	    .default_text = "0s"),
-	{.struct_size = sizeof(struct drip_option),
-	 .name = "class",
-	 .type = DRIP_OPTION_STRING,
-	 .offset = offsetof(struct query_config, classification),
-	 .help = "Lowest class of all columns: public, internal, confidential or restricted.",
-	 .default_text = "internal"},
+	OPT(class,
+	    .help = "Lowest class of all columns. Those that are read from declared tables have "
+		    "at least the class that is declared.",
+	    .default_text = "internal", .values = classes),
+	OPT(declassify,
+	    .help = "Columns that are less sensitive than what they are made of, as a count is.",
+	    .children = declassified, .children_count = DRIP_COUNT(declassified),
+	    .child_size = sizeof(struct query_declassified)),
 	OPT(batch_rows, .help = "Rows of one batch, at most.", .default_text = "16384",
 	    .unit = "rows", .min = 1, .max = QUERY_ROWS_MAX, .flags = DRIP_OPTION_ADVANCED),
 };
@@ -110,6 +131,7 @@ static void query_close(void *self)
 					     q->object);
 	}
 	query_edge_finish(&q->edge);
+	drip_schema_unref(q->yielded);
 	drip_schema_unref(q->schema);
 	drip_schema_unref(q->table);
 	pthread_mutex_destroy(&q->lock);
@@ -158,11 +180,14 @@ static void query_interrupt(void *self)
 }
 
 /* Runs one statement that yields no rows, for its schema. */
-static int describe_rows(const struct query_config *config, const struct drip_sql *sql,
-			 void *object, struct drip_schema **ret, struct drip_error *err)
+static int describe_rows(struct drip_ctx *ctx, const struct query_config *config,
+			 const struct drip_sql *sql, void *object, struct drip_schema **ret,
+			 struct drip_error *err)
 {
 	struct ArrowArrayStream stream = {.release = NULL};
+	struct query_origins origins = {.count = 0};
 	struct drip_schema *yielded, *table;
+	enum drip_class *found = NULL;
 	void *session = NULL;
 	char *text = NULL;
 	int rc = sql->session_open(object, &session, err);
@@ -180,12 +205,36 @@ static int describe_rows(const struct query_config *config, const struct drip_sq
 	if (rc == 0) {
 		stream.release(&stream);
 		table = query_table(config, sql, session);
-		rc = query_schema(config, table, yielded, ret, err);
+		rc = query_trace(ctx, config, sql, object, yielded, &origins, &found, err);
+		rc = rc == 0 ? query_schema(config, table, yielded, found, ret, err) : rc;
+		query_origins_finish(&origins);
+		free(found);
 		drip_schema_unref(table);
 		drip_schema_unref(yielded);
 	}
 	free(text);
 	sql->session_close(session);
+	return rc;
+}
+
+/* Without a connection: known where all that the query reads is declared. */
+static int describe_declared(struct drip_ctx *ctx, const struct query_config *config,
+			     struct drip_schema_list *list, struct drip_error *err)
+{
+	struct drip_schema *yielded = NULL, *schema;
+	enum drip_class *found = NULL;
+	int rc = query_assume(ctx, config, &yielded, &found, err);
+
+	if (rc == 0 && yielded != NULL) {
+		rc = query_schema(config, config->table != NULL ? yielded : NULL, yielded, found,
+				  &schema, err);
+		if (rc == 0) {
+			rc = list->add(list, schema, err);
+			drip_schema_unref(schema);
+		}
+		drip_schema_unref(yielded);
+		free(found);
+	}
 	return rc;
 }
 
@@ -199,14 +248,14 @@ static int query_describe(struct drip_ctx *ctx, const void *config, bool connect
 	int rc;
 
 	if (!connect) {
-		return 0;
+		return describe_declared(ctx, c, list, err);
 	}
 	rc = ctx->host->connection_get(ctx, c->connection.name, DRIP_SQL_INTERFACE, &interface,
 				       &object, err);
 	if (rc != 0) {
 		return rc;
 	}
-	rc = describe_rows(c, interface, object, &schema, err);
+	rc = describe_rows(ctx, c, interface, object, &schema, err);
 	if (rc == 0) {
 		rc = list->add(list, schema, err);
 		drip_schema_unref(schema);
@@ -341,38 +390,53 @@ static void hash_all(const struct query *q, const struct drip_batch *batch, stru
 	drip_hash_rows(batch, q->all, batch->schema->columns_count, 0, out);
 }
 
+/* The schema of emitted rows, with the classes of what they are read from. */
+static int make_schema(struct query *q, const struct drip_schema *yielded, struct drip_error *err)
+{
+	struct query_origins origins = {.count = 0};
+	enum drip_class *found = NULL;
+	struct drip_schema *schema = NULL;
+	uint32_t *all = calloc(yielded->columns_count + 1, sizeof(*all));
+	int rc = all == NULL ? drip_error_nomem(err, yielded->columns_count * sizeof(*all))
+			     : query_trace(q->ctx, q->config, q->sql, q->object, yielded, &origins,
+					   &found, err);
+
+	rc = rc == 0 ? query_schema(q->config, q->table, yielded, found, &schema, err) : rc;
+	free(found);
+	if (rc == 0) {
+		drip_schema_unref(q->yielded);
+		q->yielded = drip_schema_ref(yielded);
+		drip_schema_unref(q->schema);
+		q->schema = schema;
+		free(q->all);
+		q->all = all;
+		for (uint32_t i = 0; i < schema->columns_count; i++) {
+			all[i] = i;
+		}
+		query_record(q->ctx, q->config, q->sql, q->object, schema, &origins);
+	} else {
+		free(all);
+	}
+	query_origins_finish(&origins);
+	return rc;
+}
+
 /* The schema of emitted rows; kept while the query yields the same, so that later stages keep what
  * they worked out for it. */
 static int set_schema(struct query *q, const struct drip_schema *yielded, struct drip_error *err)
 {
-	struct drip_schema *schema;
 	enum drip_type type;
-	int rc = query_schema(q->config, q->table, yielded, &schema, err);
+	int rc = 0;
 
-	if (rc != 0) {
-		return rc;
+	if (q->yielded == NULL || !drip_schema_equal(q->yielded, yielded)) {
+		rc = make_schema(q, yielded, err);
 	}
-	if (q->schema != NULL && drip_schema_equal(q->schema, schema)) {
-		drip_schema_unref(schema);
-	} else {
-		drip_schema_unref(q->schema);
-		q->schema = schema;
-		free(q->all);
-		q->all = calloc(schema->columns_count + 1, sizeof(*q->all));
-		if (q->all == NULL) {
-			return drip_error_nomem(err, schema->columns_count * sizeof(*q->all));
-		}
-		for (uint32_t i = 0; i < schema->columns_count; i++) {
-			q->all[i] = i;
-		}
-		query_lineage(q->ctx, q->config, q->sql, q->object, q->schema);
-	}
-	if (q->config->watermark != NULL) {
+	if (rc == 0 && q->config->watermark != NULL) {
 		q->watermark = (uint32_t)drip_schema_find(q->schema, q->config->watermark);
 		type = drip_schema_column(q->schema, q->watermark)->type;
 		q->watermark_unsigned = type >= DRIP_TYPE_UINT8 && type <= DRIP_TYPE_UINT64;
 	}
-	return 0;
+	return rc;
 }
 
 /* What is yielded and by which key, before the first result. */
@@ -756,8 +820,9 @@ static const struct drip_component component = {
 	.description = "Whole, or incrementally by a watermark; once, for schedules, or at an "
 		       "interval.",
 	.schema_notes =
-		"Known where validation may connect. Columns get the class of the options at "
-		"least.",
+		"Known where validation may connect, or where all tables of the query are "
+		"declared. Columns have at least the class of what they are made of, and of the "
+		"option `class`.",
 	.guarantees =
 		"A whole run is one transaction. Incremental: each row once, also where several "
 		"share "

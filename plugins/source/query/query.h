@@ -10,9 +10,17 @@
 #define QUERY_EDGE_MAX  1000000 /* hashes of rows with the last watermark, kept in memory */
 #define QUERY_EDGE_LIST 100     /* and in a position */
 
+/* A column whose class is lower than that of what it is read from. */
+struct query_declassified {
+	const char *column, *reason;
+	struct drip_enum class;
+};
+
 struct query_config {
 	struct drip_connection_ref connection;
-	const char *sql, *table, *name, *database, *watermark, *classification;
+	const char *sql, *table, *name, *database, *watermark;
+	struct drip_enum class;
+	struct drip_objects declassify;
 	struct drip_strings keys;
 	struct drip_duration interval;
 	int64_t batch_rows;
@@ -66,10 +74,10 @@ int query_text(const struct query_config *config, const struct drip_sql_dialect 
 struct drip_schema *query_table(const struct query_config *config, const struct drip_sql *sql,
 				void *session);
 /* (gives) the schema that rows are emitted with, from what the query yields. `table` may be NULL.
- */
+ * `classes`: those that the columns have from what they are read from. */
 int query_schema(const struct query_config *config, const struct drip_schema *table,
-		 const struct drip_schema *yielded, struct drip_schema **ret,
-		 struct drip_error *err) DRIP_MUST_CHECK;
+		 const struct drip_schema *yielded, const enum drip_class *classes,
+		 struct drip_schema **ret, struct drip_error *err) DRIP_MUST_CHECK;
 /* (gives) a batch that binds one watermark. */
 int query_bind(const struct drip_column *column, int64_t watermark, struct drip_batch **ret,
 	       struct drip_error *err) DRIP_MUST_CHECK;
@@ -77,9 +85,29 @@ bool query_is_watermark(enum drip_type type);
 /* The watermark of a row as a number; rows with null have none. */
 int64_t query_watermark(const struct drip_batch *batch, uint32_t column, int64_t row);
 
-/* lineage.c: records where the columns of the option `sql` come from, as far as its text tells;
- * `schema` is that of the rows that are emitted. */
-void query_lineage(struct drip_ctx *ctx, const struct query_config *config,
-		   const struct drip_sql *sql, void *object, const struct drip_schema *schema);
+/*
+ * lineage.c: what a query reads. query_trace finds it by the database; (gives) the class that each
+ * column of `yielded` has from there. query_record then tells the host where the columns of
+ * `schema` come from. query_assume does without a connection: (gives) what the query yields over
+ * declared tables, or NULL where that is not known.
+ */
+struct query_origins {
+	struct drip_schema **tables; /* one reference each; database: the SQL schema */
+	uint32_t count;
+	uint32_t room;
+	enum drip_class highest;     /* of all their columns */
+	struct drip_sql_edge *edges; /* of the option `sql`; NULL: not known */
+	uint32_t edges_count;
+};
+int query_trace(struct drip_ctx *ctx, const struct query_config *config, const struct drip_sql *sql,
+		void *object, const struct drip_schema *yielded, struct query_origins *ret,
+		enum drip_class **ret_classes, struct drip_error *err) DRIP_MUST_CHECK;
+void query_record(struct drip_ctx *ctx, const struct query_config *config,
+		  const struct drip_sql *sql, void *object, const struct drip_schema *schema,
+		  const struct query_origins *origins);
+void query_origins_finish(struct query_origins *origins);
+int query_assume(struct drip_ctx *ctx, const struct query_config *config,
+		 struct drip_schema **ret_yielded, enum drip_class **ret_classes,
+		 struct drip_error *err) DRIP_MUST_CHECK;
 
 #endif

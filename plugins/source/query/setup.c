@@ -161,14 +161,44 @@ struct drip_schema *query_table(const struct query_config *config, const struct 
 	return table;
 }
 
+/* The option `class` raises all; one column is lowered by its name only. */
+static int mark_classes(const struct query_config *config, struct drip_schema_builder *b,
+			const struct drip_schema *yielded, const enum drip_class *classes,
+			struct drip_error *err)
+{
+	for (uint32_t i = 0; i < b->count; i++) {
+		enum drip_class *class = &b->columns[i].classification;
+
+		*class = classes[i] > *class ? classes[i] : *class;
+		if ((int)*class < (int)config->class.value) {
+			*class = (enum drip_class)config->class.value;
+		}
+	}
+	for (size_t i = 0; i < config->declassify.count; i++) {
+		const struct query_declassified *d =
+			(const struct query_declassified *)config->declassify.items + i;
+		int index = drip_schema_find(yielded, d->column);
+
+		if (index < 0) {
+			int rc = no_column(err, d->column, "declassify", SIZE_MAX);
+
+			drip_error_option(err, "declassify[%zu].column", i);
+			return rc;
+		}
+		if ((int)d->class.value < (int)b->columns[index].classification) {
+			b->columns[index].classification = (enum drip_class)d->class.value;
+		}
+	}
+	return 0;
+}
+
 int query_schema(const struct query_config *config, const struct drip_schema *table,
-		 const struct drip_schema *yielded, struct drip_schema **ret,
-		 struct drip_error *err)
+		 const struct drip_schema *yielded, const enum drip_class *classes,
+		 struct drip_schema **ret, struct drip_error *err)
 {
 	const char *dot = config->table != NULL ? strrchr(config->table, '.') : NULL;
 	const char *name = config->name;
 	struct drip_schema_builder b;
-	enum drip_class lowest;
 	int rc = 0;
 
 	if (name == NULL) {
@@ -179,15 +209,8 @@ int query_schema(const struct query_config *config, const struct drip_schema *ta
 	if (b.rc == 0) {
 		rc = mark_keys(config, table, &b, yielded, err);
 	}
-	if (rc == 0 && drip_class_parse(config->classification, &lowest) != 0) {
-		rc = drip_error_set(err, -EINVAL, "query.bad_class", "no such class: '%s'",
-				    config->classification);
-		drip_error_option(err, "class");
-	}
-	for (uint32_t i = 0; rc == 0 && i < b.count; i++) {
-		if (b.columns[i].classification < lowest) {
-			b.columns[i].classification = lowest;
-		}
+	if (rc == 0) {
+		rc = mark_classes(config, &b, yielded, classes, err);
 	}
 	if (rc == 0 && config->watermark != NULL) {
 		int index = drip_schema_find(yielded, config->watermark);

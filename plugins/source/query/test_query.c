@@ -118,6 +118,100 @@ TEST(tells_where_columns_come_from)
 	finish();
 }
 
+/* Class of each column of the first batch that `options` yield: "p", "i", "c" or "r". */
+static const char *classes_of(const char *const *options)
+{
+	static char text[64];
+	const struct drip_schema *schema;
+
+	restart(options, NULL);
+	CHECK_EQ_INT(drip_harness_poll(query, DRIP_POLL_END, &err), DRIP_POLL_END);
+	REQUIRE(drip_harness_batches_count(h) > 0);
+	schema = drip_harness_batch(h, 0)->schema;
+	for (uint32_t i = 0; schema != NULL && i < schema->columns_count; i++) {
+		text[i] = drip_class_name(drip_schema_column(schema, i)->classification)[0];
+		text[i + 1] = '\0';
+	}
+	return text;
+}
+
+#define CLASSES_SQL(text, ...)                                                                     \
+	classes_of(DRIP_OPTIONS("connection", "db", "sql", text, ##__VA_ARGS__))
+
+static void declare_users(void)
+{
+	struct drip_schema *schema =
+		drip_test_schema("ods.users", "id int32 key internal, phone utf8 null restricted, "
+					      "city utf8 null confidential");
+
+	drip_harness_declare(h, schema);
+	drip_schema_unref(schema);
+	execute("CREATE SCHEMA ods");
+	execute("CREATE TABLE ods.users (id INTEGER, phone VARCHAR, city VARCHAR, note VARCHAR)");
+	execute("INSERT INTO ods.users VALUES (1, '555', 'NY', 'x')");
+	execute("CREATE TABLE plain (id INTEGER)");
+	execute("INSERT INTO plain VALUES (1)");
+}
+
+TEST(columns_carry_the_class_of_what_they_are_made_of)
+{
+	begin();
+	declare_users();
+	CHECK_EQ_STR(classes_of(DRIP_OPTIONS("connection", "db", "table", "ods.users")), "ircr");
+	CHECK_EQ_STR(CLASSES_SQL("SELECT id, phone, city FROM ods.users"), "irc");
+	CHECK_EQ_STR(CLASSES_SQL("SELECT id AS a, upper(phone) AS b, id + length(city) AS c FROM "
+				 "\"ods\".\"users\""),
+		     "irc");
+	/* what only filters, joins and groups look at raises nothing */
+	CHECK_EQ_STR(
+		CLASSES_SQL("SELECT p.id, count(*) AS n FROM plain p JOIN ods.users u ON u.id = "
+			    "p.id WHERE u.phone <> '' GROUP BY p.id, u.city"),
+		"ii");
+	/* and what they look at and is given away too raises what it is in */
+	CHECK_EQ_STR(CLASSES_SQL("SELECT id, phone AS b FROM ods.users WHERE phone <> ''"), "ir");
+	CHECK_EQ_STR(CLASSES_SQL("SELECT phone AS a, lower(phone) AS b FROM ods.users"), "rr");
+	CHECK_EQ_STR(CLASSES_SQL("WITH x(k, v) AS (SELECT id, phone FROM ods.users WHERE phone <> "
+				 "'') SELECT k, v AS w FROM x UNION ALL SELECT 1, 'b'"),
+		     "ir");
+	CHECK_EQ_STR(CLASSES_SQL("SELECT u AS a, 1 AS b FROM ods.users u"), "ri");
+	CHECK_EQ_STR(CLASSES_SQL("SELECT id FROM plain", "class", "confidential"), "c");
+	finish();
+}
+
+TEST(classes_are_found_behind_views_and_functions)
+{
+	begin();
+	declare_users();
+	execute("CREATE VIEW people AS SELECT id, phone AS contact FROM ods.users");
+	execute("CREATE MACRO callers() AS TABLE SELECT id, phone AS c FROM ods.users");
+	execute("CREATE MACRO phone_of(x) AS (SELECT max(phone) FROM ods.users u WHERE u.id = x)");
+	/* typed over nothing that is declared: all that is read */
+	CHECK_EQ_STR(CLASSES_SQL("SELECT id, contact FROM people"), "rr");
+	CHECK_EQ_STR(CLASSES_SQL("SELECT c FROM callers()"), "r");
+	CHECK_EQ_STR(CLASSES_SQL("SELECT phone_of(id) AS p FROM plain"), "r");
+	CHECK_EQ_STR(CLASSES_SQL("SELECT phone AS p FROM query_table('ods.users')"), "r");
+	CHECK_EQ_STR(CLASSES_SQL("SELECT p FROM query('SELECT phone AS p FROM ods.users')"), "r");
+	CHECK_EQ_STR(CLASSES_SQL("SELECT phone AS p FROM memory.ods.users"), "r");
+	CHECK_EQ_STR(CLASSES_SQL("SELECT note FROM ods.users"), "r"); /* not declared */
+	finish();
+}
+
+TEST(a_class_is_lowered_by_name_only)
+{
+	begin();
+	declare_users();
+	CHECK_EQ_STR(CLASSES_SQL("SELECT count(phone) AS n, max(phone) AS m FROM ods.users",
+				 "class", "public", "declassify[0].column", "n",
+				 "declassify[0].class", "internal", "declassify[0].reason",
+				 "a count"),
+		     "ir");
+	/* never raised by it */
+	CHECK_EQ_STR(CLASSES_SQL("SELECT id FROM plain", "declassify[0].column", "id",
+				 "declassify[0].class", "restricted", "declassify[0].reason", "x"),
+		     "i");
+	finish();
+}
+
 TEST(reads_only_what_is_new_with_ties)
 {
 	const char *const *options = DRIP_OPTIONS("connection", "db", "table", "t", "keys", "id",
@@ -333,8 +427,9 @@ TEST(refuses_what_cannot_be_read)
 		"query.no_column");
 	refuses(DRIP_OPTIONS("connection", "db", "table", "t", "watermark", "name"), "watermark",
 		"query.bad_watermark");
-	refuses(DRIP_OPTIONS("connection", "db", "table", "t", "class", "secret"), "class",
-		"query.bad_class");
+	refuses(DRIP_OPTIONS("connection", "db", "table", "t", "declassify[0].column", "nosuch",
+			     "declassify[0].class", "public", "declassify[0].reason", "none"),
+		"declassify[0].column", "query.no_column");
 }
 
 TEST(waits_for_a_table_where_it_goes_on)

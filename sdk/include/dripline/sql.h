@@ -46,6 +46,9 @@ struct drip_sql_edge {
 	uint32_t kind; /* enum drip_lineage_kind */
 };
 
+typedef int drip_sql_table_fn(void *data, const char *schema, const char *table,
+			      struct drip_error *err);
+
 struct drip_sql {
 	uint32_t struct_size;
 	const struct drip_sql_dialect *(*dialect)(void *object);
@@ -130,6 +133,13 @@ struct drip_sql {
 			    const struct drip_schema *const *tables, uint32_t count,
 			    struct drip_schema **ret_schema, struct drip_sql_edge **ret_edges,
 			    uint32_t *ret_edges_count, struct drip_error *err);
+	/*
+	 * optional; since ABI 1.1. Tells `each` every table that `sql` reads, also through views,
+	 * macros and functions, with its schema ("main" where the query names none), until it
+	 * fails. Runs nothing. Ask with DRIP_HAS.
+	 */
+	int (*each_table)(void *session, const char *sql, drip_sql_table_fn *each, void *data,
+			  struct drip_error *err);
 };
 
 /* Writes `name` quoted for the dialect; doubles the quote inside. Returns the length like snprintf.
@@ -149,7 +159,8 @@ void drip_sql_place_shift(struct drip_error *err, unsigned lines);
 /*
  * The next word of a SQL text from *at on, which is moved behind it, and in `second` what follows
  * it after a dot, or "": tables, columns, keywords and numbers, for a caller who looks them up.
- * Literals and comments are passed over. Longer names are cut. False at the end of the text.
+ * Quotes of names ("" and ``) are taken off; literals and comments are passed over. Longer names
+ * are cut. False at the end of the text.
  */
 bool drip_sql_next_name(const char **at, char first[DRIP_NAME_MAX], char second[DRIP_NAME_MAX]);
 struct drip_text;
