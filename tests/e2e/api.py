@@ -61,7 +61,7 @@ tables:
       - {{name: user_no, type: utf8}}
       - {{name: phone, type: utf8, class: restricted, pii: phone}}
       - {{name: churn_risk_score, type: "decimal(5,2)"}}
-      - {{name: segment, type: utf8}}
+      - {{name: segment, type: utf8, class: public}}
       - {{name: last_order_date, type: date}}
       - {{name: total_orders, type: int32}}
       - {{name: is_current, type: bool}}
@@ -264,6 +264,37 @@ def test_answers(d, clients):
           "roles may call their routes only")
 
 
+def fields_of(document, path):
+    """The names of the fields that a route answers, those of sections too, as the document has them."""
+    reference = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
+    names = set()
+    for name, schema in document["components"]["schemas"][reference.rsplit("/", 1)[1]]["properties"].items():
+        rows = schema["items"]["properties"] if "items" in schema else {name: schema}
+        names |= set(rows)
+    return names
+
+
+def test_lineage(d, bob):
+    """What the lineage says of a route's fields is what the document and the answers have, class by class."""
+    document = Client(d.port).ask("GET", "/openapi.json")[1]
+    asked = {"/ml/churn/{user_no}": "/ml/churn/U3", "/ml/fraud/{trade_no}": "/ml/fraud/TP1",
+             "/analytics/dashboard": "/analytics/dashboard?days=2"}
+    check(asked.keys() == {p for p, methods in document["paths"].items() if "get" in methods} - {"/openapi.json"},
+          "each route that reads tables has lineage", document["paths"].keys())
+    for path, url in asked.items():
+        facts = json.loads(d.cli("lineage", "GET " + path, "--format", "json"))
+        edges = [e for e in facts if e["to"]["name"] == "GET " + path]
+        traced = {e["to"]["column"] for e in edges}
+        answer = bob.ask("GET", url)[1]
+        answered = {name for key, value in answer.items() for name in (value[0] if isinstance(value, list) else [key])}
+        echoed = {"days"} & answered  # of the question, read from nowhere
+        check(traced == answered - echoed and traced == fields_of(document, path) - echoed, "lineage, document and answer of " + path,
+              (traced, answered, fields_of(document, path)))
+        classes = {e["to"]["column"]: e["class"] for e in edges}
+        check(all(c == ("public" if name in ("segment", "orders") else "internal") for name, c in classes.items()),
+              "with the classes that are declared", classes)
+
+
 def test_bad_input(d, bob, clerk):
     for body in (b"{", b"[]", b"\xff\xfe", b'{"sql": 1}', b'{"sql": "SELECT 1", "sql": "SELECT 2"}', b'{"sql":"SELECT 1","x":1}',
                  b'{"sql": "SELECT 1", "limit": -1}', b'{"sql": "SELECT 1", "limit": 1e400}', b"[" * 5000, b"", b"null"):
@@ -414,6 +445,7 @@ def main():
     clients = [Client(d.port, d.key(role, name)) for role, name in
                (("analyst", "alice"), ("analyst", "bob"), ("clerk", "clara"), ("dba", "dan"))]
     test_answers(d, clients)
+    test_lineage(d, clients[1])
     test_bad_input(d, clients[1], clients[2])
     test_keys(d, clients[1])
     test_audit(d)

@@ -95,6 +95,17 @@ void api_tally(struct api *api, const struct api_caller *caller, bool refused, b
 /* Writes what the tallies hold. Thread: one. */
 void api_flush(struct api *api);
 
+/* The queries of the routes: what they answer, and where it comes from, is told by these alone. A
+ * field is an output column; in the dashboard, of a section. */
+struct api_statement {
+	const char *route;   /* as openapi.json has it: "GET /ml/churn/{user_no}" */
+	const char *section; /* NULL: the answer itself */
+	const char *sql;
+};
+enum { API_CHURN_ROW, API_PAYMENT_ROW, API_TOTALS, API_BY_DAY, API_BY_STORE, API_BY_CHANNEL };
+#define API_STATEMENTS 6
+extern const struct api_statement api_statements[API_STATEMENTS];
+
 /* Routes: each answers in every case. */
 void api_query(struct api *api, const struct api_caller *caller, const struct http_request *r,
 	       struct http_answer *ret);
@@ -106,7 +117,8 @@ void api_dashboard(struct api *api, const struct api_caller *caller, const struc
 		   struct http_answer *ret);
 void api_fraud(struct api *api, const struct api_caller *caller, const struct http_request *r,
 	       struct http_answer *ret);
-/* lineage.c: records where the answers come from; where there is a model, its features too. */
+/* lineage.c: records where the answers come from, as far as the catalog declares it; where there is
+ * a model, its features too. */
 void api_lineage(struct api *api);
 bool api_lineage_of_model(struct api *api); /* false: there is no version yet */
 extern const char api_openapi[];            /* of openapi.json, the OpenAPI 3.1 document */

@@ -14,6 +14,43 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* ---- the queries ---- */
+
+#define NET_ORDERS                                                                                 \
+	"FROM dw.fact_orders o WHERE NOT o.is_nzd_test AND o.ordered_at >= (SELECT "               \
+	"max(ordered_at) FROM dw.fact_orders) - to_days(CAST(? AS INTEGER)) "
+#define DASHBOARD "GET /analytics/dashboard"
+
+const struct api_statement api_statements[API_STATEMENTS] = {
+	[API_CHURN_ROW] = {"GET /ml/churn/{user_no}", NULL,
+			   "SELECT user_no, churn_risk_score, segment, last_order_date, "
+			   "total_orders FROM dw.dim_customer WHERE user_no = ? AND is_current "
+			   "LIMIT 1"},
+	[API_PAYMENT_ROW] = {"GET /ml/fraud/{trade_no}", NULL,
+			     "SELECT trade_no, fraud_score AS risk_score, fraud_anomaly AS "
+			     "is_fraud, fraud_version AS version, tried_at FROM ml.fraud_scores "
+			     "WHERE trade_no = ? LIMIT 1"},
+	[API_TOTALS] = {DASHBOARD, "totals",
+			"SELECT count(*) AS orders, round(sum(o.net_amount), 2) AS revenue, "
+			"round(avg(o.net_amount), 2) AS average_order, count(DISTINCT "
+			"o.customer_key) AS customers " NET_ORDERS},
+	[API_BY_DAY] = {DASHBOARD, "revenue_by_day",
+			"SELECT CAST(o.ordered_at AS DATE) AS day, count(*) AS orders, "
+			"sum(o.net_amount) AS revenue " NET_ORDERS "GROUP BY 1 ORDER BY 1"},
+	[API_BY_STORE] =
+		{DASHBOARD, "revenue_by_store",
+		 "SELECT s.store_name AS store, q.orders, q.revenue FROM (SELECT "
+		 "o.store_key, count(*) AS orders, sum(o.net_amount) AS revenue " NET_ORDERS
+		 "GROUP BY 1) q LEFT JOIN dw.dim_store s USING (store_key) "
+		 "ORDER BY q.revenue DESC"},
+	[API_BY_CHANNEL] =
+		{DASHBOARD, "revenue_by_channel",
+		 "SELECT c.channel_name AS channel, q.orders, q.revenue FROM (SELECT "
+		 "o.channel_key, count(*) AS orders, sum(o.net_amount) AS revenue " NET_ORDERS
+		 "GROUP BY 1) q LEFT JOIN dw.dim_channel c USING "
+		 "(channel_key) ORDER BY q.revenue DESC"},
+};
+
 unsigned api_status_of(const struct drip_error *err)
 {
 	switch (err->rc) {
@@ -243,7 +280,8 @@ static bool is_number(const char *text)
 
 /* A row by its key, which is the rest of the path. */
 struct lookup {
-	const char *url, *action, *sql;
+	const char *url, *action;
+	int statement; /* of api_statements */
 	const char *bad_code, *bad, *none_code, *none;
 };
 
@@ -251,6 +289,7 @@ static void look_up(struct api *api, const struct api_caller *caller, const stru
 		    const struct lookup *l, struct http_answer *ret)
 {
 	const char *key = r->url + strlen(l->url);
+	const char *sql = api_statements[l->statement].sql;
 	struct drip_error err = DRIP_ERROR_INIT;
 	struct drip_guard_result result = {0};
 	struct output out = {.objects = true};
@@ -262,7 +301,7 @@ static void look_up(struct api *api, const struct api_caller *caller, const stru
 		return;
 	}
 	rc = bind_text(key, &bind, &err);
-	rc = rc == 0 ? run(api, caller, l->sql, strlen(l->sql), bind, 1, &out, &result, &err) : rc;
+	rc = rc == 0 ? run(api, caller, sql, strlen(sql), bind, 1, &out, &result, &err) : rc;
 	drip_batch_unref(bind);
 	finish(api, caller, l->action, key, rc, &result, &out, &err, ret);
 	if (ret->status == MHD_HTTP_OK && result.rows == 0) {
@@ -276,8 +315,7 @@ void api_churn(struct api *api, const struct api_caller *caller, const struct ht
 	static const struct lookup churn = {
 		.url = API_CHURN_URL,
 		.action = "GET /ml/churn",
-		.sql = "SELECT user_no, churn_risk_score, segment, last_order_date, total_orders "
-		       "FROM dw.dim_customer WHERE user_no = ? AND is_current LIMIT 1",
+		.statement = API_CHURN_ROW,
 		.bad_code = "api.bad_user_no",
 		.bad = "this cannot be the number of a customer",
 		.none_code = "api.no_customer",
@@ -293,9 +331,7 @@ void api_payment(struct api *api, const struct api_caller *caller, const struct 
 	static const struct lookup payment = {
 		.url = API_PAYMENT_URL,
 		.action = "GET /ml/fraud",
-		.sql = "SELECT trade_no, fraud_score AS risk_score, fraud_anomaly AS is_fraud, "
-		       "fraud_version AS version, tried_at FROM ml.fraud_scores WHERE trade_no = ? "
-		       "LIMIT 1",
+		.statement = API_PAYMENT_ROW,
 		.bad_code = "api.bad_trade_no",
 		.bad = "this cannot be the number of a payment",
 		.none_code = "api.no_payment",
@@ -306,28 +342,6 @@ void api_payment(struct api *api, const struct api_caller *caller, const struct 
 }
 
 /* ---- GET /analytics/dashboard ---- */
-
-#define NET_ORDERS                                                                                 \
-	"FROM dw.fact_orders o WHERE NOT o.is_nzd_test AND o.ordered_at >= (SELECT "               \
-	"max(ordered_at) FROM dw.fact_orders) - to_days(CAST(? AS INTEGER)) "
-
-static const struct {
-	const char *name, *sql;
-} sections[] = {
-	{"totals", "SELECT count(*) AS orders, round(sum(o.net_amount), 2) AS revenue, "
-		   "round(avg(o.net_amount), 2) AS average_order, count(DISTINCT o.customer_key) "
-		   "AS customers " NET_ORDERS},
-	{"revenue_by_day", "SELECT CAST(o.ordered_at AS DATE) AS day, count(*) AS orders, "
-			   "sum(o.net_amount) AS revenue " NET_ORDERS "GROUP BY 1 ORDER BY 1"},
-	{"revenue_by_store",
-	 "SELECT s.store_name AS store, q.orders, q.revenue FROM (SELECT o.store_key, count(*) AS "
-	 "orders, sum(o.net_amount) AS revenue " NET_ORDERS
-	 "GROUP BY 1) q LEFT JOIN dw.dim_store s USING (store_key) ORDER BY q.revenue DESC"},
-	{"revenue_by_channel",
-	 "SELECT c.channel_name AS channel, q.orders, q.revenue FROM (SELECT o.channel_key, "
-	 "count(*) AS orders, sum(o.net_amount) AS revenue " NET_ORDERS
-	 "GROUP BY 1) q LEFT JOIN dw.dim_channel c USING (channel_key) ORDER BY q.revenue DESC"},
-};
 
 static int bind_days(int64_t days, struct drip_batch **ret, struct drip_error *err)
 {
@@ -353,22 +367,21 @@ static int bind_days(int64_t days, struct drip_batch **ret, struct drip_error *e
 }
 
 /* One section; null where the role does not have its tables. */
-static int put_section(struct api *api, const struct api_caller *caller, size_t i,
-		       const struct drip_batch *bind, struct output *out,
-		       struct drip_guard_result *sum, struct drip_error *err)
+static int put_section(struct api *api, const struct api_caller *caller,
+		       const struct api_statement *s, const struct drip_batch *bind,
+		       struct output *out, struct drip_guard_result *sum, struct drip_error *err)
 {
 	struct drip_guard_result result = {0};
 	size_t before;
 	int rc;
 
 	drip_text_puts(&out->text, ",\"");
-	drip_text_puts(&out->text, sections[i].name);
+	drip_text_puts(&out->text, s->section);
 	drip_text_puts(&out->text, "\":");
 	before = out->text.size;
 	drip_text_puts(&out->text, "[");
 	out->any = false;
-	rc = run(api, caller, sections[i].sql, strlen(sections[i].sql), bind, 10000, out, &result,
-		 err);
+	rc = run(api, caller, s->sql, strlen(s->sql), bind, 10000, out, &result, err);
 	sum->rows += result.rows;
 	sum->check_us += result.check_us;
 	sum->run_us += result.run_us;
@@ -401,8 +414,10 @@ void api_dashboard(struct api *api, const struct api_caller *caller, const struc
 	snprintf(text, sizeof(text), "{\"days\":%lld", (long long)days);
 	drip_text_puts(&out.text, text);
 	rc = bind_days(days, &bind, &err);
-	for (size_t i = 0; rc == 0 && i < DRIP_COUNT(sections); i++) {
-		rc = put_section(api, caller, i, bind, &out, &sum, &err);
+	for (size_t i = 0; rc == 0 && i < API_STATEMENTS; i++) {
+		if (api_statements[i].section != NULL) {
+			rc = put_section(api, caller, &api_statements[i], bind, &out, &sum, &err);
+		}
 	}
 	drip_batch_unref(bind);
 	drip_text_puts(&out.text, "}\n");

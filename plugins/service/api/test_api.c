@@ -6,11 +6,13 @@
 #include "../../../tests/lib/service.h"
 
 #include <sodium.h>
+#include <time.h>
 
 #define KEY "drip_0badcafe_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 static bool audit_fails, no_keys;
 static int recorded, read_keys;
+static int64_t expires_us; /* of the key; 0: never */
 
 static int on_control(const char *method, const char *arguments, char **ret_text,
 		      struct drip_error *error, void *data)
@@ -37,8 +39,8 @@ static int on_control(const char *method, const char *arguments, char **ret_text
 		 "{\"version\":1,\"roles\":[{\"name\":\"reader\",\"routes\":[\"query\",\"fraud\"],"
 		 "\"named\":[],\"views\":[{\"schema\":\"main\",\"table\":\"t\",\"columns\":\"x\"}]}"
 		 "],\"keys\":[{\"id\":\"0badcafe\",\"name\":\"eve\",\"role\":\"reader\",\"hash\":"
-		 "\"%s\",\"expires_us\":0}]}",
-		 hex);
+		 "\"%s\",\"expires_us\":%lld}]}",
+		 hex, (long long)__atomic_load_n(&expires_us, __ATOMIC_ACQUIRE));
 	*ret_text = strdup(text);
 	return *ret_text != NULL ? 0 : drip_error_nomem(error, sizeof(text));
 }
@@ -90,14 +92,38 @@ TEST(refuses_routes_and_scores_that_there_are_not)
 	stop();
 }
 
+static void declare(const char *table, const char *columns)
+{
+	struct drip_schema *schema = drip_test_schema(table, columns);
+
+	drip_harness_declare(h, schema);
+	drip_schema_unref(schema);
+}
+
 TEST(tells_where_its_answers_come_from)
 {
 	begin();
+	declare("dw.dim_customer",
+		"user_no utf8 internal, churn_risk_score decimal(5,2) null restricted, segment "
+		"utf8 null internal, last_order_date date null internal, total_orders int32 null "
+		"internal, is_current bool confidential");
+	declare("dw.fact_orders",
+		"store_key int64 internal, channel_key int64 internal, customer_key int64 null "
+		"confidential, net_amount decimal(12,2) internal, is_nzd_test bool restricted, "
+		"ordered_at timestamp_utc internal");
 	start(OPTIONS("rate", "1000"));
-	CHECK(drip_harness_logged(h, "lineage dw.dim_customer.churn_risk_score -> GET "
-				     "/ml/churn/{user_no}.churn_risk_score kind 1"));
+	CHECK(drip_harness_logged(h,
+				  "lineage dw.dim_customer.churn_risk_score -> GET "
+				  "/ml/churn/{user_no}.churn_risk_score kind 1 class restricted"));
+	CHECK(drip_harness_logged(h, "lineage dw.dim_customer.is_current -> GET "
+				     "/ml/churn/{user_no}.segment kind 5 class internal"));
 	CHECK(drip_harness_logged(h, "lineage dw.fact_orders.net_amount -> GET "
-				     "/analytics/dashboard.revenue kind 3"));
+				     "/analytics/dashboard.revenue kind 2 class internal"));
+	CHECK(drip_harness_logged(h, "lineage dw.fact_orders.customer_key -> GET "
+				     "/analytics/dashboard.customers kind 2 class confidential"));
+	/* a table that is not declared, and its fields, are not told */
+	CHECK(!drip_harness_logged(h, "lineage ml.fraud_scores."));
+	CHECK(drip_harness_logged(h, "the lineage of GET /ml/fraud/{trade_no} is not known"));
 	stop();
 }
 
@@ -125,6 +151,43 @@ TEST(takes_a_new_key_at_once)
 	CHECK_EQ_INT(call("POST /ml/fraud", "{\"amount\":1}"), 401);
 	__atomic_store_n(&no_keys, false, __ATOMIC_RELEASE);
 	CHECK_EQ_INT(call("POST /query", "{\"sql\":\"SELECT 1\"}"), 200);
+	stop();
+}
+
+static int64_t wall_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* Good until its time and never after, with nothing but the clock to tell. */
+TEST(refuses_a_key_from_the_moment_that_it_expires)
+{
+	int64_t end = wall_us() + 500000, begun;
+	int status;
+
+	__atomic_store_n(&expires_us, end, __ATOMIC_RELEASE);
+	begin();
+	start(OPTIONS("rate", "1000000"));
+	do {
+		begun = wall_us();
+		status = call("POST /query", "{\"sql\":\"SELECT 1\"}");
+		if (status == 200) {
+			CHECK(begun < end);
+		} else {
+			CHECK_EQ_INT(status, 401);
+			CHECK(wall_us() >= end);
+		}
+	} while (status == 200);
+	CHECK_CONTAINS(answer, "api.unauthorized");
+	CHECK_EQ_INT(call("POST /ml/fraud", "{\"amount\":1}"), 401);
+	__atomic_store_n(&expires_us, end + INT64_C(3600000000), __ATOMIC_RELEASE);
+	while ((status = call("POST /query", "{\"sql\":\"SELECT 1\"}")) == 401) {
+	} /* until the next refresh; the end of the test's time otherwise */
+	CHECK_EQ_INT(status, 200);
+	__atomic_store_n(&expires_us, 0, __ATOMIC_RELEASE);
 	stop();
 }
 
