@@ -137,12 +137,13 @@ int drip_cmd_run(int argc, char **argv)
 	struct drip_setup setup = {0};
 	struct run run = {0};
 	const char *operands[1], *until_text = NULL;
-	bool no_progress = false;
+	bool no_progress = false, quarantine_break = false;
 	size_t count;
 	const struct drip_arg args[] = {
 		DRIP_SETUP_ARGS(setup),
 		{.name = "until", .text = &until_text, .choices = until},
 		{.name = "no-progress", .flag = &no_progress},
+		{.name = "quarantine-break", .flag = &quarantine_break},
 		{.name = NULL},
 	};
 	int status = drip_args_parse(argc, argv, args, operands, 1, 1, &count);
@@ -155,6 +156,7 @@ int drip_cmd_run(int argc, char **argv)
 		.paths_count = 1,
 		.until_caught_up = until_text != NULL,
 		.ignore_schedules = true,
+		.quarantine_break = quarantine_break,
 		.on_event = on_event,
 		.data = &run,
 	};

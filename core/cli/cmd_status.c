@@ -137,7 +137,7 @@ int drip_cmd_status(int argc, char **argv)
 	return DRIP_EXIT_OK;
 }
 
-static int on_pipeline(const char *command, int argc, char **argv)
+int drip_cmd_trigger(int argc, char **argv)
 {
 	drip_autoptr(drip_json_tree) tree = NULL;
 	drip_autostr arguments = DRIP_STR_INIT;
@@ -151,11 +151,10 @@ static int on_pipeline(const char *command, int argc, char **argv)
 		return status;
 	}
 	pipeline_arguments(&arguments, operands[0]);
-	status =
-		drip_client_ask(command, state, command, drip_str_text(&arguments), &tree, &result);
+	status = drip_client_ask("trigger", state, "trigger", drip_str_text(&arguments), &tree,
+				 &result);
 	if (status == DRIP_EXIT_OK) {
-		printf("pipeline %s: %s%s\n", operands[0], command,
-		       strcmp(command, "trigger") == 0 ? "ed" : "d");
+		printf("pipeline %s: triggered\n", operands[0]);
 	}
 	return status;
 }
@@ -272,10 +271,30 @@ int drip_cmd_pause(int argc, char **argv)
 
 int drip_cmd_resume(int argc, char **argv)
 {
-	return on_pipeline("resume", argc, argv);
-}
+	drip_autoptr(drip_json_tree) tree = NULL;
+	drip_autostr arguments = DRIP_STR_INIT;
+	const struct drip_json_node *result;
+	const char *operands[1] = {NULL}, *state = NULL;
+	bool quarantine_break = false;
+	struct drip_json j;
+	size_t count;
+	const struct drip_arg args[] = {{.name = "state", .text = &state},
+					{.name = "quarantine-break", .flag = &quarantine_break},
+					{.name = NULL}};
+	int status = drip_args_parse(argc, argv, args, operands, 1, 1, &count);
 
-int drip_cmd_trigger(int argc, char **argv)
-{
-	return on_pipeline("trigger", argc, argv);
+	if (status != DRIP_EXIT_OK) {
+		return status;
+	}
+	drip_json_init(&j, &arguments);
+	drip_json_begin_object(&j);
+	drip_json_put_string(&j, "pipeline", operands[0]);
+	drip_json_put_bool(&j, "quarantine_break", quarantine_break);
+	drip_json_end_object(&j);
+	status = drip_client_ask("resume", state, "resume", drip_str_text(&arguments), &tree,
+				 &result);
+	if (status == DRIP_EXIT_OK) {
+		printf("pipeline %s: resumed\n", operands[0]);
+	}
+	return status;
 }

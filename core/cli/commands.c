@@ -26,7 +26,11 @@ const struct drip_command drip_commands[] = {
 		 "  --state DIR          state directory (default: settings.state of the "
 		 "file)\n" PLUGIN_HELP "  --log-level LEVEL    error, warning, info or debug\n"
 		 "  --log-format FORMAT  logfmt or json\n"
-		 "  --no-progress        no progress display, only the log and the summary\n"},
+		 "  --no-progress        no progress display, only the log and the summary\n"
+		 "  --quarantine-break   until it has caught up, what breaks a feed's contract "
+		 "becomes dead "
+		 "letters,\n"
+		 "                       whatever on_contract_break says\n"},
 	{.name = "daemon",
 	 .run = drip_cmd_daemon,
 	 .usage = "dripline daemon DIR [options]",
@@ -132,7 +136,9 @@ const struct drip_command drip_commands[] = {
 	 .run = drip_cmd_resume,
 	 .usage = "dripline resume PIPELINE [options]",
 	 .summary = "go on with a paused or failed pipeline",
-	 .help = STATE_HELP},
+	 .help = STATE_HELP "  --quarantine-break   what breaks a feed's contract and was written "
+			    "until now becomes dead\n"
+			    "                       letters, whatever on_contract_break says\n"},
 	{.name = "trigger",
 	 .run = drip_cmd_trigger,
 	 .usage = "dripline trigger PIPELINE [options]",

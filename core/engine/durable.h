@@ -40,6 +40,8 @@ struct drip_checkpoint {
 	struct drip_quality_findings quality;                /* likewise */
 };
 
+#define DRIP_LETTER_TRUNCATE 't' /* op of a letter that is no row */
+
 struct drip_dead_letter {
 	const char *pipeline, *stage, *table;
 	const char *code, *reason;

@@ -473,7 +473,8 @@ int drip_engine_pause(struct drip_engine *engine, const char *pipeline, struct d
 	return 0;
 }
 
-int drip_engine_resume(struct drip_engine *engine, const char *pipeline, struct drip_error *err)
+int drip_engine_resume(struct drip_engine *engine, const char *pipeline, bool quarantine_break,
+		       struct drip_error *err)
 {
 	struct drip_pipeline *p = must_find(engine, pipeline, err);
 
@@ -481,7 +482,9 @@ int drip_engine_resume(struct drip_engine *engine, const char *pipeline, struct 
 		return -ENOENT;
 	}
 	p->paused = false;
+	p->quarantine_break = quarantine_break;
 	if (p->current != NULL) {
+		__atomic_store_n(&p->current->quarantine_break, quarantine_break, __ATOMIC_RELEASE);
 		drip_run_pause(p->current, p->held != 0);
 	} else if (p->cron == NULL && p->state == DRIP_PIPELINE_FAILED) {
 		p->ran = false; /* the cause is gone, says the operator */

@@ -70,6 +70,7 @@ struct drip_engine_options {
 	bool until_caught_up;  /* drain and finish each pipeline once its source has caught up and
 				  all is committed */
 	bool ignore_schedules; /* run scheduled pipelines at once, once: `dripline run` */
+	bool quarantine_break; /* as of drip_engine_resume, for the first run of each pipeline */
 	void (*on_event)(enum drip_engine_event event, const char *pipeline, void *data);
 	/* Runs a control method for services. Thread: any. */
 	int (*control)(const char *method, const char *arguments_json, char **ret_text,
@@ -92,7 +93,9 @@ int drip_engine_apply(struct drip_engine *engine, struct drip_document *document
 void drip_engine_stop(struct drip_engine *engine);
 int drip_engine_pause(struct drip_engine *engine, const char *pipeline,
 		      struct drip_error *err) DRIP_MUST_CHECK;
-int drip_engine_resume(struct drip_engine *engine, const char *pipeline,
+/* `quarantine_break`: until the source has caught up, what breaks a feed's contract becomes dead
+ * letters, whatever the policy. */
+int drip_engine_resume(struct drip_engine *engine, const char *pipeline, bool quarantine_break,
 		       struct drip_error *err) DRIP_MUST_CHECK;
 /* Begins a run now, of a pipeline that waits for its schedule or has ended. -EALREADY with
  * engine.already_runs while one is under way, -EBUSY with engine.is_paused. */

@@ -35,6 +35,7 @@
 #define ENGINE_QUALITY_MAX       16384 /* results of quality rules of one instance in one epoch */
 #define ENGINE_LETTERS_MAX       256   /* dead letters held back until they are stored together */
 #define ENGINE_LETTERS_SEEN_MAX  65536 /* at one position, of which equal ones are told apart */
+#define ENGINE_BREAKS_MAX        16    /* of a table's contract that are told */
 #define ENGINE_SCHEMAS_MAX       4096  /* cached negotiations of one stage */
 
 /* ---- document and edition ---- */
@@ -110,7 +111,10 @@ struct drip_negotiation {
 	struct drip_negotiated result;
 	struct drip_instance *cleanser; /* feed that cleanses; NULL: it only chooses columns */
 	int32_t *feed_columns;          /* feed: input column of each output column, -1: null */
-	struct drip_error *broken;      /* feed: the table breaks its contract; NULL: it does not */
+	/* feed: how the table breaks its contract, and in how many ways of which that many are
+	 * here; NULL: it does not */
+	struct drip_error *broken;
+	uint32_t broken_count;
 	struct drip_schema *marked; /* feed: `input` with the classes of the contract, or NULL */
 	bool exact;                 /* feed: the contract names this table, not a pattern */
 	bool merged;                /* feed: one of several that go on under one name */
@@ -254,10 +258,11 @@ struct drip_run {
 	const struct drip_pipeline_spec *spec; /* of the edition */
 	pthread_t thread;
 	bool thread_started;
-	bool prepare;         /* wait for `go` once all is open, and fail where that fails */
-	bool until_caught_up; /* as the engine's options, but false for a daemon's streams */
-	bool replay_only;     /* puts `replays` back and ends: the source is not even opened */
-	int64_t scheduled_us; /* the time of the schedule that it runs for, 0: none */
+	bool prepare;          /* wait for `go` once all is open, and fail where that fails */
+	bool until_caught_up;  /* as the engine's options, but false for a daemon's streams */
+	bool replay_only;      /* puts `replays` back and ends: the source is not even opened */
+	int64_t scheduled_us;  /* the time of the schedule that it runs for, 0: none */
+	bool quarantine_break; /* atomic: until the source has caught up, as drip_engine_resume */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -352,7 +357,7 @@ void drip_counts_filtered(struct drip_instance *i, int64_t rows);
 /* Dead letters. */
 int drip_letters_reject(struct drip_instance *i, const struct drip_batch *batch, int64_t row,
 			const struct drip_error *reason, struct drip_error *err) DRIP_MUST_CHECK;
-/* Makes the row a dead letter, whatever the policy. */
+/* Makes the row a dead letter, whatever the policy; -1: the TRUNCATE that the batch is. */
 int drip_letters_keep(struct drip_instance *i, const struct drip_batch *batch, int64_t row,
 		      const struct drip_error *reason, struct drip_error *err) DRIP_MUST_CHECK;
 int drip_letters_store(struct drip_instance *i, struct drip_error *err) DRIP_MUST_CHECK;
@@ -360,14 +365,19 @@ void drip_letters_finish(struct drip_instance *i);
 
 /* Tables that break a feed's contract, and the policy for them. */
 
-/* What follows from a negotiation that came to `rc`. */
-int drip_quarantine_negotiated(struct drip_instance *feed, struct drip_negotiation *n, int rc,
-			       struct drip_error *err) DRIP_MUST_CHECK;
+/* A feed's negotiation: a table that breaks its contract is no error yet. */
+int drip_quarantine_negotiate(struct drip_instance *feed, struct drip_negotiation *n,
+			      struct drip_error *err) DRIP_MUST_CHECK;
 /* *ret_taken: the batch is in quarantine and goes no further, but for *ret (gives; NULL: nothing),
  * of another schema, which goes on in its place. */
 int drip_quarantine_take(struct drip_instance *feed, const struct drip_negotiation *n,
 			 const struct drip_batch *batch, bool *ret_taken, struct drip_batch **ret,
 			 struct drip_error *err) DRIP_MUST_CHECK;
+/* Rows that were put back, under `whole`; those that do not fit are dead letters again. *ret
+ * (gives) NULL: none fits. */
+int drip_fit_rows(struct drip_instance *feed, const struct drip_schema *whole,
+		  const struct drip_batch *batch, struct drip_batch **ret,
+		  struct drip_error *err) DRIP_MUST_CHECK;
 void drip_quarantine_finish(struct drip_instance *feed);
 
 /* Puts the next group of dead letters back, if one is asked for and all before is durable. 1:
@@ -470,6 +480,7 @@ struct drip_pipeline {
 	int64_t due_us;   /* atomic; wall clock; INT64_MAX: none, or not known yet */
 	int64_t unmet_us; /* atomic; when the first run was due that has not succeeded since; 0 */
 	bool triggered;   /* a run is asked for, whatever the schedule says */
+	bool quarantine_break;  /* for the next run; loop thread */
 	struct replay *replays; /* while there is no run: for the next one; loop thread */
 };
 

@@ -233,7 +233,8 @@ static const struct drip_enum_value on_error_values[] = {
 static const struct drip_enum_value on_break_values[] = {
 	{.name = "stop",
 	 .value = DRIP_ON_BREAK_STOP,
-	 .help = "The pipeline fails before any row of the table, and nothing is lost."},
+	 .help = "The pipeline fails before any row of the table, and nothing is lost. `dripline "
+		 "resume --quarantine-break` goes on over rows that were written meanwhile."},
 	{.name = "quarantine",
 	 .value = DRIP_ON_BREAK_QUARANTINE,
 	 .help = "Rows of the table become dead letters, those of other tables flow on. `dripline "

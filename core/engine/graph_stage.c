@@ -220,10 +220,13 @@ static int apply_cleansing(const struct drip_contract_table *table, size_t index
 		return drip_error_nomem(err, promise->columns_count * sizeof(*edges));
 	}
 	drip_schema_builder_init(&b, "", "");
-	for (uint32_t i = 0; i < table->source->columns_count && rc == 0; i++) {
-		rc = add_column(&b, input, table, drip_schema_column(table->source, i), &from, err);
-		if (rc < 0) {
-			drip_error_option(err, "tables[%zu].columns[%u]", index, i);
+	for (uint32_t i = 0; i < table->source->columns_count; i++) {
+		const struct drip_column *to = drip_schema_column(table->source, i);
+		struct drip_error one = DRIP_ERROR_INIT;
+
+		if (add_column(&b, input, table, to, &from, &one) < 0) {
+			drip_error_option(&one, "tables[%zu].columns[%u]", index, i);
+			rc = drip_error_also(err, rc, &one);
 		}
 	}
 	drip_schema_builder_finish(&b);

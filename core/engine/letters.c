@@ -180,9 +180,9 @@ static int letter_make(struct drip_instance *i, const struct drip_batch *batch, 
 		.table = drip_strdup(table),
 		.code = drip_strdup(reason->code),
 		.reason = drip_strdup(reason->message),
-		.row_json = row_json(batch, row),
+		.row_json = row >= 0 ? row_json(batch, row) : drip_strdup("{}"),
 		.schema_json = schema,
-		.op = (char)drip_batch_op(batch, row),
+		.op = row >= 0 ? (char)drip_batch_op(batch, row) : DRIP_LETTER_TRUNCATE,
 		.position = letter_position(i, batch),
 		.epoch = i->letters.epoch,
 		.wall_us = drip_clock_wall_us(),
@@ -214,7 +214,7 @@ int drip_letters_keep(struct drip_instance *i, const struct drip_batch *batch, i
 	if (rc < 0) {
 		return rc;
 	}
-	__atomic_add_fetch(&i->counts.dead, 1, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&i->counts.dead, row >= 0 ? 1 : 0, __ATOMIC_RELAXED);
 	if (++i->letters.count == ENGINE_LETTERS_MAX) {
 		return drip_letters_store(i, err);
 	}

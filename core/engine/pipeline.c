@@ -122,6 +122,7 @@ struct drip_pipeline *drip_pipeline_create(struct drip_engine *engine, struct ed
 	}
 	p->edition = drip_edition_ref(edition);
 	p->state = DRIP_PIPELINE_STARTING;
+	p->quarantine_break = engine->options.quarantine_break;
 	plan_schedule(engine, p);
 	return p;
 }
@@ -282,6 +283,10 @@ static struct drip_run *start_run(struct drip_engine *engine, struct drip_pipeli
 		run->pause = p->paused;
 		run->until_caught_up = engine->options.until_caught_up;
 		run->replay_only = replay_only;
+		if (!replay_only) {
+			run->quarantine_break = p->quarantine_break;
+			p->quarantine_break = false;
+		}
 		if (p->cron != NULL && !replay_only) {
 			run->scheduled_us = drip_clock_wall_us();
 			run->until_caught_up = true;

@@ -6,8 +6,8 @@
  * in quarantine, so that the order of changes is kept; when none is left, the table flows again.
  * What a table is at is state of the feed's stage: a restart neither forgets nor repeats it.
  *
- * A row that is put back is made to fit: a column that it lacks gets what the source says that
- * older rows have in it, a value of another type is converted where it is one of the promised type.
+ * A TRUNCATE takes its place among them. Under `stop` the pipeline fails instead, unless the
+ * operator lets what was written until now go to quarantine once.
  *
  * Thread: the source's.
  */
@@ -23,10 +23,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_BYTES (2 * DRIP_NAME_MAX + 2)
-#define KEY_PREFIX "contract/"
-#define GAUGE      "contract_broken_tables"
-#define CODE_WAITS "contract.waits"
+#define NAME_BYTES   (2 * DRIP_NAME_MAX + 2)
+#define KEY_PREFIX   "contract/"
+#define GAUGE        "contract_broken_tables"
+#define CODE_WAITS   "contract.waits"
+#define ALARMS_BYTES 8192 /* of one table, beyond which no more are raised */
 
 DRIP_DEFINE_AUTOPTR(drip_json_tree, drip_json_tree_destroy);
 DRIP_DEFINE_AUTOPTR(drip_schema, drip_schema_unref);
@@ -34,7 +35,7 @@ DRIP_DEFINE_AUTOPTR(drip_schema, drip_schema_unref);
 struct drip_quarantined {
 	struct drip_quarantined *next;
 	char table[NAME_BYTES];
-	char reason[sizeof(((struct drip_error *)NULL)->message)]; /* of the alarm */
+	struct drip_str alarms;    /* ways in which it is broken that were told, a line each */
 	bool broken;               /* otherwise rows wait until those before them are put back */
 	struct drip_schema *whole; /* what the source has since it is mended; NULL: not known */
 };
@@ -87,6 +88,7 @@ static void forget(struct drip_instance *feed, struct drip_quarantined *gone)
 	}
 	*at = gone->next;
 	drip_schema_unref(gone->whole);
+	drip_str_finish(&gone->alarms);
 	free(gone);
 	show(feed);
 }
@@ -98,6 +100,7 @@ void drip_quarantine_finish(struct drip_instance *feed)
 
 		feed->quarantine = q->next;
 		drip_schema_unref(q->whole);
+		drip_str_finish(&q->alarms);
 		free(q);
 	}
 }
@@ -180,15 +183,15 @@ static int read_whole(const char *text, struct drip_schema **ret, struct drip_er
 	return drip_schema_builder_build(&b, ret, err);
 }
 
-/* A value begins with "{" where the table waits; otherwise it is the reason of its alarm. */
+/* A value begins with "{" where the table waits; otherwise it is the alarms that were raised. */
 static int fill_in(struct drip_quarantined *q, const char *value, struct drip_error *err)
 {
 	q->broken = value[0] != '{';
 	if (!q->broken) {
 		return read_whole(value, &q->whole, err);
 	}
-	snprintf(q->reason, sizeof(q->reason), "%s", value);
-	return 0;
+	drip_str_append(&q->alarms, value);
+	return q->alarms.rc < 0 ? drip_error_nomem(err, strlen(value)) : 0;
 }
 
 /* What an earlier run knew of the table. */
@@ -255,28 +258,41 @@ static int mark(const struct drip_schema *input, const struct drip_contract_tabl
 	return drip_schema_builder_build(&b, ret, err);
 }
 
-int drip_quarantine_negotiated(struct drip_instance *feed, struct drip_negotiation *n, int rc,
-			       struct drip_error *err)
+/* Gathers the ways in which a table breaks its contract. */
+struct gatherer {
+	struct drip_error first; /* what negotiations report goes here, then to `more` */
+	struct drip_negotiation *n;
+};
+
+static void gather(struct drip_error *err, const struct drip_error *finding)
+{
+	struct drip_negotiation *n = ((struct gatherer *)(void *)err)->n;
+
+	if (n->broken_count + 1 < ENGINE_BREAKS_MAX) { /* the first one is not here yet */
+		n->broken[++n->broken_count] = *finding;
+	}
+}
+
+/* `first` goes in front of those that were gathered. */
+static void take_breaks(struct drip_instance *feed, struct drip_negotiation *n,
+			const struct drip_error *first)
+{
+	n->broken[0] = *first;
+	n->broken[0].more = NULL;
+	n->broken_count++;
+	for (uint32_t i = 0; i < n->broken_count; i++) {
+		drip_error_place(&n->broken[i], "%s.%s at stage %s", n->input->database,
+				 n->input->table, feed->ctx.stage);
+	}
+}
+
+static int find_promise(struct drip_instance *feed, struct drip_negotiation *n,
+			struct drip_error *err)
 {
 	const struct drip_feed_ops *ops = drip_instance_ops(feed);
 	const struct drip_contract *contract = NULL;
-	struct drip_error broken = DRIP_ERROR_INIT;
-	bool quarantine = rc < 0 && is_break(err) &&
-			  feed->stage->on_contract_break == DRIP_ON_BREAK_QUARANTINE;
+	int rc = ops->contract(&feed->ctx, feed->config, &contract, err);
 
-	if (rc < 0 && !quarantine) {
-		return rc;
-	}
-	if (quarantine) {
-		broken = *err;
-		n->broken = drip_calloc(1, sizeof(*n->broken));
-		if (n->broken == NULL) {
-			return drip_error_nomem(err, sizeof(*n->broken));
-		}
-		*n->broken = broken;
-		*err = (struct drip_error)DRIP_ERROR_INIT;
-	}
-	rc = ops->contract(&feed->ctx, feed->config, &contract, err);
 	for (size_t i = 0; rc == 0 && i < contract->tables_count && n->marked == NULL; i++) {
 		const struct drip_contract_table *table = drip_contract_table_at(contract, i);
 
@@ -289,6 +305,35 @@ int drip_quarantine_negotiated(struct drip_instance *feed, struct drip_negotiati
 	if (contract != NULL && DRIP_OP_OF(contract, release) != NULL) {
 		contract->release(contract);
 	}
+	return rc;
+}
+
+int drip_quarantine_negotiate(struct drip_instance *feed, struct drip_negotiation *n,
+			      struct drip_error *err)
+{
+	struct gatherer g = {.first = DRIP_ERROR_INIT, .n = n};
+	int rc;
+
+	n->broken = drip_calloc(ENGINE_BREAKS_MAX, sizeof(*n->broken));
+	if (n->broken == NULL) {
+		return drip_error_nomem(err, ENGINE_BREAKS_MAX * sizeof(*n->broken));
+	}
+	g.first.more = gather;
+	rc = drip_stage_negotiate(feed->stage, &feed->ctx, n->input, &n->result, &g.first);
+	if (rc < 0 && is_break(&g.first)) {
+		take_breaks(feed, n, &g.first);
+		rc = 0;
+	} else {
+		free(n->broken);
+		n->broken = NULL;
+		n->broken_count = 0;
+	}
+	if (rc < 0) {
+		g.first.more = NULL;
+		*err = g.first;
+		return rc;
+	}
+	rc = find_promise(feed, n, err);
 	return rc == 0 ? recall(feed, n->input, err) : rc;
 }
 
@@ -323,12 +368,18 @@ static int with_marks(const struct drip_negotiation *n, const struct drip_batch 
 	return rc;
 }
 
-static int keep_rows(struct drip_instance *feed, const struct drip_negotiation *n,
-		     const struct drip_batch *batch, const struct drip_error *reason,
-		     struct drip_error *err)
+/* Rows, or a TRUNCATE: what was in quarantine before it must not come back after it. */
+static int keep_batch(struct drip_instance *feed, const struct drip_negotiation *n,
+		      const struct drip_batch *batch, const struct drip_error *reason,
+		      struct drip_error *err)
 {
 	struct drip_batch *marked = NULL;
-	int rc = batch->rows > 0 ? with_marks(n, batch, &marked, err) : 0;
+	int rc;
+
+	if (batch->kind == DRIP_BATCH_TRUNCATE) {
+		return drip_letters_keep(feed, batch, -1, reason, err);
+	}
+	rc = batch->rows > 0 ? with_marks(n, batch, &marked, err) : 0;
 
 	for (int64_t row = 0; rc == 0 && row < batch->rows; row++) {
 		rc = drip_letters_keep(feed, marked, row, reason, err);
@@ -337,41 +388,106 @@ static int keep_rows(struct drip_instance *feed, const struct drip_negotiation *
 	return rc;
 }
 
-/* One alarm for each way in which a table breaks its contract. */
-static int raise_alarm(struct drip_instance *feed, const char *table, const struct drip_error *why,
-		       struct drip_error *err)
+/* What tells one way of breaking a contract from another: the kind and the column. Another wrong
+ * type of the same column is no other way. */
+static void write_key(const struct drip_error *why, struct drip_str *ret)
+{
+	bool by_place = strcmp(why->code, "contract.unknown_column") != 0 && why->option[0] != '\0';
+
+	drip_str_appendf(ret, "%s %s\n", why->code, by_place ? why->option : why->message);
+}
+
+static bool is_told(const struct drip_quarantined *q, const char *key)
+{
+	const char *at = drip_str_text(&q->alarms);
+	size_t size = strlen(key);
+
+	while ((at = strstr(at, key)) != NULL) {
+		if (at == drip_str_text(&q->alarms) || at[-1] == '\n') {
+			return true;
+		}
+		at += size;
+	}
+	return false;
+}
+
+static void log_alarm(struct drip_instance *feed, const char *table, const struct drip_error *why)
+{
+	struct drip_error alarm = *why;
+
+	drip_error_hint(&alarm,
+			"Mend the table at the source, or the contract; then `dripline dlq replay "
+			"--pipeline %s --stage %s` puts the rows back.",
+			feed->ctx.pipeline, feed->ctx.stage);
+	drip_logger_event(DRIP_LOG_ERROR, feed->ctx.pipeline, feed->ctx.stage, &alarm,
+			  "table %s breaks its contract: its rows are kept as dead letters until "
+			  "it is mended, other tables flow on",
+			  table);
+}
+
+/* One alarm for each way in which a table breaks its contract, until it holds again as a whole. */
+static int raise_alarms(struct drip_instance *feed, const char *table, const struct drip_error *why,
+			uint32_t count, struct drip_error *err)
 {
 	struct drip_quarantined *q = find(feed, table);
+	bool news = q == NULL || !q->broken;
 
-	if (q != NULL && q->broken && strcmp(q->reason, why->message) == 0) {
-		return 0;
-	}
 	q = q != NULL ? q : add(feed, table);
 	if (q == NULL) {
 		return drip_error_nomem(err, sizeof(*q));
 	}
-	q->broken = true;
-	snprintf(q->reason, sizeof(q->reason), "%s", why->message);
-	drip_schema_unref(q->whole);
-	q->whole = NULL;
-	drip_logger_event(DRIP_LOG_ERROR, feed->ctx.pipeline, feed->ctx.stage, why,
-			  "table %s breaks its contract: its rows are kept as dead letters until "
-			  "it is mended, other tables flow on",
-			  table);
-	return remember(feed, table, q->reason, err);
+	if (!q->broken) {
+		drip_str_finish(&q->alarms);
+		drip_schema_unref(q->whole);
+		q->whole = NULL;
+		q->broken = true;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		drip_autostr key = DRIP_STR_INIT;
+
+		write_key(&why[i], &key);
+		if (!is_told(q, drip_str_text(&key)) && q->alarms.length < ALARMS_BYTES) {
+			log_alarm(feed, table, &why[i]);
+			drip_str_append(&q->alarms, drip_str_text(&key));
+			news = true;
+		}
+	}
+	if (q->alarms.rc < 0) {
+		return drip_error_nomem(err, q->alarms.length);
+	}
+	return news ? remember(feed, table, drip_str_text(&q->alarms), err) : 0;
 }
 
-/* A control batch of a table that breaks its contract has no form behind the feed. */
-static void pass_over(struct drip_instance *feed, const struct drip_batch *batch, const char *table)
+/* Whether what breaks a contract becomes dead letters: by the policy, because the operator said so
+ * of what lies ahead, or because the table is in quarantine already. */
+static bool accepts(const struct drip_instance *feed, const struct drip_batch *batch)
 {
-	if (batch->kind == DRIP_BATCH_TRUNCATE) {
-		drip_logger_event(DRIP_LOG_WARNING, feed->ctx.pipeline, feed->ctx.stage, NULL,
-				  "table %s was truncated while it is in quarantine: rows that "
-				  "were taken before stay; empty it by hand, and drop its dead "
-				  "letters",
-				  table);
+	const struct drip_quarantined *q;
+	char table[NAME_BYTES];
+
+	if (feed->stage->on_contract_break == DRIP_ON_BREAK_QUARANTINE ||
+	    __atomic_load_n(&feed->run->quarantine_break, __ATOMIC_ACQUIRE)) {
+		return true;
 	}
+	name_of(batch->schema, table);
+	q = find(feed, table);
+	return q != NULL && q->broken;
 }
+
+static int refuse(const struct drip_instance *feed, const struct drip_error *why,
+		  struct drip_error *err)
+{
+	*err = *why;
+	drip_error_hint(err,
+			"Mend the table at the source, or the contract; then `dripline resume %s "
+			"--quarantine-break` goes on, and keeps rows that were written meanwhile "
+			"as dead letters.",
+			feed->ctx.pipeline);
+	return why->rc;
+}
+
+static int shard_emptied(struct drip_instance *feed, const struct drip_batch *batch,
+			 struct drip_error *err);
 
 static int take_broken(struct drip_instance *feed, const struct drip_negotiation *n,
 		       const struct drip_batch *batch, struct drip_error *err)
@@ -379,13 +495,15 @@ static int take_broken(struct drip_instance *feed, const struct drip_negotiation
 	char table[NAME_BYTES];
 	int rc;
 
-	name_of(batch->schema, table);
-	rc = raise_alarm(feed, table, n->broken, err);
-	if (rc == 0 && batch->kind != DRIP_BATCH_ROWS) {
-		pass_over(feed, batch, table);
-		return 0;
+	if (!accepts(feed, batch)) {
+		return refuse(feed, n->broken, err);
 	}
-	return rc == 0 ? keep_rows(feed, n, batch, n->broken, err) : rc;
+	name_of(batch->schema, table);
+	rc = raise_alarms(feed, table, n->broken, n->broken_count, err);
+	if (rc == 0 && n->merged && batch->kind == DRIP_BATCH_TRUNCATE) {
+		return shard_emptied(feed, batch, err);
+	}
+	return rc == 0 ? keep_batch(feed, n, batch, n->broken, err) : rc;
 }
 
 /* ---- a contract that holds again ---- */
@@ -422,7 +540,7 @@ static int let_wait(struct drip_instance *feed, const struct drip_negotiation *n
 				  "%s`",
 				  q->table, feed->ctx.pipeline, feed->ctx.stage);
 	}
-	return keep_rows(feed, n, batch, &reason, err);
+	return keep_batch(feed, n, batch, &reason, err);
 }
 
 /* Keeps what the source has since it is mended, for rows that are put back, in a later run too. */
@@ -459,7 +577,7 @@ static int take_mended(struct drip_instance *feed, const struct drip_negotiation
 		return rc;
 	}
 	if (left) {
-		*ret_taken = batch->kind == DRIP_BATCH_ROWS;
+		*ret_taken = batch->kind == DRIP_BATCH_ROWS || batch->kind == DRIP_BATCH_TRUNCATE;
 		return let_wait(feed, n, q, batch, err);
 	}
 	drip_logger_event(DRIP_LOG_WARNING, feed->ctx.pipeline, feed->ctx.stage, NULL,
@@ -473,107 +591,6 @@ static int take_mended(struct drip_instance *feed, const struct drip_negotiation
 
 /* ---- rows that are put back ---- */
 
-/* The value of a column that the row has; -EINVAL where it is none of the promised type. */
-static int append_converted(struct drip_column_builder *b, const struct drip_column *to,
-			    const struct drip_batch *batch, uint32_t from, int64_t row,
-			    struct drip_error *err)
-{
-	char buf[128];
-	struct drip_value v;
-	int size;
-
-	drip_value_get(batch, from, row, &v);
-	if (v.type == DRIP_TYPE_NONE) {
-		drip_append_null(b);
-		return 0;
-	}
-	if (drip_type_is_variable(v.type)) {
-		return drip_append_text(b, to, v.data, v.size, err);
-	}
-	size = drip_value_format(&v, drip_schema_column(batch->schema, from), buf, sizeof(buf));
-	if (size < 0 || (size_t)size >= sizeof(buf)) {
-		return drip_error_set(err, -EINVAL, "contract.type_conflict",
-				      "a value of column \"%s\" has no text", to->name);
-	}
-	return drip_append_text(b, to, buf, size, err);
-}
-
-/* The value of a column that the row lacks: what the source says that it has by now. */
-static int append_missing(struct drip_column_builder *b, const struct drip_column *to,
-			  struct drip_error *err)
-{
-	if (to->renamed_from == NULL && to->fill != NULL) {
-		return drip_append_text(b, to, to->fill, (int64_t)strlen(to->fill), err);
-	}
-	if (to->renamed_from == NULL && (to->flags & DRIP_COLUMN_NULLABLE) != 0) {
-		drip_append_null(b);
-		return 0;
-	}
-	drip_error_set(err, -EINVAL, "contract.missing_column",
-		       "the row was written without the column \"%s\", and the source does not say "
-		       "what it has in it",
-		       to->name);
-	drip_error_hint(err, "Change the row at the source, so that it comes again, and drop the "
-			     "dead letter.");
-	return -EINVAL;
-}
-
-static int append_row(struct drip_builder *b, const struct drip_schema *to,
-		      const struct drip_batch *batch, int64_t row, struct drip_error *err)
-{
-	int rc = 0;
-
-	for (uint32_t i = 0; i < to->columns_count && rc == 0; i++) {
-		const struct drip_column *column = drip_schema_column(to, i);
-		int from = drip_schema_find(batch->schema, column->name);
-
-		rc = from < 0 ? append_missing(&b->columns[i], column, err)
-			      : append_converted(&b->columns[i], column, batch, (uint32_t)from, row,
-						 err);
-	}
-	return rc;
-}
-
-/* Rows that were put back, in the schema that the source has since it is mended; those that do not
- * fit are dead letters again. *ret NULL: none fits. */
-static int fit(struct drip_instance *feed, const struct drip_negotiation *n,
-	       const struct drip_schema *whole, const struct drip_batch *batch,
-	       struct drip_batch **ret, struct drip_error *err)
-{
-	struct drip_batch *marked = NULL;
-	struct drip_builder b;
-	int rc = drip_builder_init(&b, whole, err);
-
-	if (rc < 0) {
-		return rc;
-	}
-	rc = with_marks(n, batch, &marked, err);
-	for (int64_t row = 0; rc == 0 && row < batch->rows; row++) {
-		struct drip_error why = DRIP_ERROR_INIT;
-
-		rc = append_row(&b, whole, batch, row, &why);
-		if (rc == 0) {
-			drip_builder_row(&b, drip_batch_op(batch, row));
-			continue;
-		}
-		drip_builder_rewind(&b);
-		rc = rc == -EINVAL ? drip_letters_keep(feed, marked, row, &why, err) : rc;
-	}
-	*ret = NULL;
-	if (rc == 0 && b.rows > 0) {
-		rc = drip_builder_build(&b, ret, err);
-	}
-	drip_builder_finish(&b);
-	drip_batch_unref(marked);
-	if (rc == 0 && *ret != NULL) {
-		(*ret)->position = batch->position;
-		(*ret)->boundary = batch->boundary;
-		(*ret)->sequence = batch->sequence;
-		(*ret)->commit_time_us = batch->commit_time_us;
-	}
-	return rc;
-}
-
 static int take_back(struct drip_instance *feed, const struct drip_negotiation *n,
 		     const struct drip_batch *batch, struct drip_batch **ret,
 		     struct drip_error *err)
@@ -581,12 +598,28 @@ static int take_back(struct drip_instance *feed, const struct drip_negotiation *
 	char table[NAME_BYTES];
 	const struct drip_quarantined *q;
 
+	struct drip_batch *marked = NULL;
+	int rc;
+
 	name_of(batch->schema, table);
 	q = find(feed, table);
 	if (q == NULL || q->whole == NULL) {
-		return keep_rows(feed, n, batch, n->broken, err);
+		return keep_batch(feed, n, batch, n->broken, err);
 	}
-	return fit(feed, n, q->whole, batch, ret, err);
+	if (batch->kind != DRIP_BATCH_ROWS) {
+		rc = drip_batch_create_control(batch->kind, q->whole, ret, err);
+	} else {
+		rc = with_marks(n, batch, &marked, err);
+		rc = rc == 0 ? drip_fit_rows(feed, q->whole, marked, ret, err) : rc;
+		drip_batch_unref(marked);
+	}
+	if (rc == 0 && *ret != NULL) {
+		(*ret)->position = batch->position;
+		(*ret)->boundary = batch->boundary;
+		(*ret)->sequence = batch->sequence;
+		(*ret)->commit_time_us = batch->commit_time_us;
+	}
+	return rc;
 }
 
 /* ---- the whole ---- */
@@ -602,11 +635,8 @@ static int table_gone(struct drip_instance *feed, const struct drip_batch *batch
 		       "table %s, which the contract promises, was dropped", table);
 	drip_error_hint(&why, "Make it again, or take it out of the contract.");
 	drip_error_place(&why, "%s at stage %s", table, feed->ctx.stage);
-	if (feed->stage->on_contract_break == DRIP_ON_BREAK_QUARANTINE) {
-		return raise_alarm(feed, table, &why, err);
-	}
-	*err = why;
-	return why.rc;
+	return accepts(feed, batch) ? raise_alarms(feed, table, &why, 1, err)
+				    : refuse(feed, &why, err);
 }
 
 /* Behind the feed nothing tells the rows of one shard from those of the others: they stay, and not
@@ -631,7 +661,7 @@ static int shard_emptied(struct drip_instance *feed, const struct drip_batch *ba
 			      "together, with `source_column`; or set `on_contract_break: "
 			      "quarantine` to leave the rows.");
 	drip_error_place(&why, "%s at stage %s", table, feed->ctx.stage);
-	if (feed->stage->on_contract_break == DRIP_ON_BREAK_QUARANTINE) {
+	if (accepts(feed, batch)) {
 		drip_logger_event(DRIP_LOG_ERROR, feed->ctx.pipeline, feed->ctx.stage, &why,
 				  "the rows of shard %s stay", table);
 		return 0;

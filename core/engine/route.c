@@ -123,13 +123,12 @@ static int negotiate(struct drip_instance *i, const struct drip_schema *schema,
 		return 0;
 	}
 	n->result.struct_size = sizeof(n->result);
-	rc = drip_stage_negotiate(i->stage, &i->ctx, schema, &n->result, err);
+	rc = i->stage->kind == DRIP_KIND_FEED
+		     ? drip_quarantine_negotiate(i, n, err)
+		     : drip_stage_negotiate(i->stage, &i->ctx, schema, &n->result, err);
 	if (rc < 0 && err != NULL && err->place[0] == '\0') {
 		drip_error_place(err, "%s.%s at stage %s", schema->database, schema->table,
 				 i->ctx.stage);
-	}
-	if (i->stage->kind == DRIP_KIND_FEED) {
-		rc = drip_quarantine_negotiated(i, n, rc, err);
 	}
 	if (rc == 0 && i->stage->kind == DRIP_KIND_FEED && n->result.output != NULL) {
 		const struct drip_feed_ops *ops = drip_instance_ops(i);

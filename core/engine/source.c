@@ -242,6 +242,7 @@ static void poll_result(struct drip_run *run, int result, int64_t took_us, uint3
 	} else if (result == DRIP_POLL_CAUGHT_UP) {
 		run->caught_up = true;
 		run->caught_up_us = drip_clock_wall_us();
+		__atomic_store_n(&run->quarantine_break, false, __ATOMIC_RELEASE);
 		drip_commit_caught_up(run->commit);
 	}
 	if (idle && result != DRIP_POLL_END && !drip_commit_draining(run->commit) &&

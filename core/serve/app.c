@@ -473,6 +473,7 @@ static int open_engine(struct drip_app *app, struct drip_error *err)
 		.durable = drip_store_durable(app->store),
 		.until_caught_up = app->options.until_caught_up,
 		.ignore_schedules = app->options.ignore_schedules,
+		.quarantine_break = app->options.quarantine_break,
 		.on_event = on_engine_event,
 		.control = on_control,
 		.data = app,

@@ -24,7 +24,7 @@ struct drip_app_options {
 	const char *state_dir; /* NULL: settings.state */
 	const char *const *plugin_dirs;
 	size_t plugin_dirs_count;
-	bool until_caught_up, ignore_schedules;
+	bool until_caught_up, ignore_schedules, quarantine_break;
 	bool reloads;           /* SIGHUP and the method `reload` are taken */
 	const char *log_level;  /* NULL: of the settings */
 	const char *log_format; /* "logfmt", "json", or NULL */

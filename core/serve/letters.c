@@ -92,7 +92,9 @@ static int put_letter(const struct drip_store_letter *s, void *data)
 	drip_json_put_string(j, "pipeline", l->pipeline);
 	drip_json_put_string(j, "stage", l->stage);
 	drip_json_put_string(j, "table", l->table);
-	drip_json_put_string(j, "op", drip_op_name((enum drip_op)l->op));
+	drip_json_put_string(j, "op",
+			     l->op == DRIP_LETTER_TRUNCATE ? "truncate"
+							   : drip_op_name((enum drip_op)l->op));
 	drip_json_put_string(j, "code", l->code);
 	drip_json_put_string(j, "reason", l->reason);
 	drip_json_put_string(j, "position", l->position.text);
@@ -257,7 +259,8 @@ struct replay {
 	uint64_t number;
 	int64_t group[REPLAY_ROWS];
 	size_t count;
-	bool full; /* the next letter does not belong to it */
+	bool full;     /* the next letter does not belong to it */
+	bool truncate; /* its only letter is no row, but that the table was truncated */
 	struct drip_error *err;
 };
 
@@ -269,7 +272,7 @@ static void forget_group(struct replay *r)
 	free(r->schema_json);
 	r->stage = r->schema_json = NULL;
 	r->count = 0;
-	r->full = false;
+	r->full = r->truncate = false;
 }
 
 static void release_replay(void *data)
@@ -349,8 +352,13 @@ static int add_letter(struct replay *r, const struct drip_store_letter *l)
 	}
 	r->full = r->count == REPLAY_ROWS || r->number != l->group ||
 		  strcmp(r->stage, l->letter.stage) != 0 ||
-		  strcmp(r->schema_json, l->letter.schema_json) != 0;
-	rc = r->full ? 1 : append_row(r, &l->letter);
+		  strcmp(r->schema_json, l->letter.schema_json) != 0 || r->truncate ||
+		  (r->count > 0 && l->letter.op == DRIP_LETTER_TRUNCATE);
+	if (!r->full && l->letter.op == DRIP_LETTER_TRUNCATE) {
+		r->truncate = true;
+	} else {
+		rc = r->full ? 1 : append_row(r, &l->letter);
+	}
 	if (rc == 0) {
 		r->group[r->count++] = l->id;
 	}
@@ -431,7 +439,9 @@ static int take_group(struct drip_replay_group *ret, void *data, struct drip_err
 		.ids_count = r->count,
 		.number = r->number,
 	};
-	rc = drip_builder_build(&r->builder, &ret->batch, err);
+	rc = r->truncate ? drip_batch_create_control(DRIP_BATCH_TRUNCATE, r->builder.schema,
+						     &ret->batch, err)
+			 : drip_builder_build(&r->builder, &ret->batch, err);
 	r->replayed += (int64_t)r->count;
 	return rc < 0 ? rc : 1;
 }

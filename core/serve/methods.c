@@ -218,7 +218,13 @@ static int do_pause(struct drip_app *app, struct drip_app_job *job, struct drip_
 
 static int do_resume(struct drip_app *app, struct drip_app_job *job, struct drip_error *err)
 {
-	return drip_engine_resume(app->engine, job->name, err);
+	return drip_engine_resume(app->engine, job->name, false, err);
+}
+
+static int do_resume_over_break(struct drip_app *app, struct drip_app_job *job,
+				struct drip_error *err)
+{
+	return drip_engine_resume(app->engine, job->name, true, err);
 }
 
 static int do_trigger(struct drip_app *app, struct drip_app_job *job, struct drip_error *err)
@@ -283,7 +289,10 @@ static int method_pause(struct drip_call *call, struct drip_error *err)
 
 static int method_resume(struct drip_call *call, struct drip_error *err)
 {
-	return on_pipeline(call, "resume", do_resume, err);
+	return drip_json_get_bool(call->arguments, "quarantine_break", false)
+		       ? on_pipeline(call, "resume over a contract break", do_resume_over_break,
+				     err)
+		       : on_pipeline(call, "resume", do_resume, err);
 }
 
 static int method_trigger(struct drip_call *call, struct drip_error *err)

@@ -4,15 +4,13 @@
  * running program. Each takes JSON arguments and gives JSON; `metrics` gives Prometheus text.
  *
  *	status {pipeline?}            ready {}   live {}   metrics {}   progress {}
- *	pause {pipeline}              resume {pipeline}    trigger {pipeline}    reload {}
- *	runs {pipeline?, limit?}      quality {pipeline?, days?, limit?}
- *	history {pipeline?}           the last hour in steps, see history.h
- *	tap {pipeline, stage?, limit?, timeout_ms?, reveal?}   collects and ends; the socket streams
- *	checkpoint.show {pipeline?}   checkpoint.reset {pipeline}
- *	lineage {table, column?, format?}   lineage.datasets {}
- *	catalog {}                          the tables that the document declares
- *	logs {pipeline?, level?, limit?}    the last lines of the process's log, oldest first
- *	dlq.list {pipeline?, stage?, limit?, reveal?}   dlq.show {id, reveal?}
+ *	pause {pipeline}              resume {pipeline, quarantine_break?}    trigger {pipeline}
+ *reload {} runs {pipeline?, limit?}      quality {pipeline?, days?, limit?} history {pipeline?} the
+ *last hour in steps, see history.h tap {pipeline, stage?, limit?, timeout_ms?, reveal?}   collects
+ *and ends; the socket streams checkpoint.show {pipeline?}   checkpoint.reset {pipeline} lineage
+ *{table, column?, format?}   lineage.datasets {} catalog {}                          the tables
+ *that the document declares logs {pipeline?, level?, limit?}    the last lines of the process's
+ *log, oldest first dlq.list {pipeline?, stage?, limit?, reveal?}   dlq.show {id, reveal?}
  *	dlq.replay {ids? | pipeline, stage?}            dlq.drop {ids? | pipeline, stage?}
  *
  *	access {version?}             audit.append {actor, action, target?, detail?}

@@ -91,7 +91,7 @@ TEST(pause_commits_and_holds)
 	}
 	CHECK_EQ_INT(bench_state(&t.b, "p"), DRIP_PIPELINE_PAUSED);
 	CHECK_LE_INT(t.s.emitted, 5000);
-	CHECK_EQ_INT(drip_engine_resume(t.b.engine, "p", NULL), 0);
+	CHECK_EQ_INT(drip_engine_resume(t.b.engine, "p", false, NULL), 0);
 	bench_until(&t.b, committed, &t);
 	CHECK(fake_sink_holds(&t.k, 10000));
 	CHECK_EQ_INT(t.s.starts, 1);
@@ -130,7 +130,8 @@ TEST(a_held_pipeline_begins_at_its_checkpoint)
 	CHECK_EQ_STR(bench_stats(&t.b, "p").position, "");
 	CHECK_EQ_INT(bench_stats(&t.b, "p").last_error.rc, 0);
 	drip_engine_release(t.b.engine, "p");
-	CHECK_EQ_INT(drip_engine_resume(t.b.engine, "p", NULL), 0); /* not before the release */
+	CHECK_EQ_INT(drip_engine_resume(t.b.engine, "p", false, NULL),
+		     0); /* not before the release */
 	for (int i = 0; i < 50; i++) {
 		uv_run(&t.b.loop, UV_RUN_NOWAIT);
 		sched_yield();
@@ -405,7 +406,7 @@ TEST(a_run_is_overdue_until_one_succeeds)
 	CHECK_EQ_INT(drip_engine_pause(t.b.engine, "p", NULL), 0);
 	bench_until(&t.b, is_overdue, NULL);
 	CHECK_GT_INT(bench_stats(&t.b, "p").overdue_us, 8 * day_us);
-	CHECK_EQ_INT(drip_engine_resume(t.b.engine, "p", NULL), 0);
+	CHECK_EQ_INT(drip_engine_resume(t.b.engine, "p", false, NULL), 0);
 	bench_until(&t.b, has_run, NULL);
 	bench_until_state(&t.b, "p", DRIP_PIPELINE_WAITING);
 	CHECK_EQ_INT(bench_stats(&t.b, "p").overdue_us, 0);
@@ -443,7 +444,7 @@ TEST(a_trigger_runs_what_waits)
 	CHECK_EQ_INT(drip_engine_pause(t.b.engine, "p", NULL), 0);
 	CHECK_EQ_INT(drip_engine_trigger(t.b.engine, "p", &err), -EBUSY);
 	CHECK_EQ_STR(err.code, "engine.is_paused");
-	CHECK_EQ_INT(drip_engine_resume(t.b.engine, "p", NULL), 0);
+	CHECK_EQ_INT(drip_engine_resume(t.b.engine, "p", false, NULL), 0);
 	CHECK_EQ_INT(drip_engine_trigger(t.b.engine, "p", NULL), 0);
 	bench_until(&t.b, has_run, &t);
 	bench_until_state(&t.b, "p", DRIP_PIPELINE_WAITING);

@@ -204,7 +204,7 @@ TEST(a_finished_pipeline_takes_replays)
 	CHECK_EQ_INT(replay_row(&t.b, "p", "sink", 7, &third, &err), -EAGAIN);
 	CHECK_EQ_STR(err.code, "engine.not_running");
 	CHECK_CONTAINS(err.hint, "Resume");
-	CHECK_EQ_INT(drip_engine_resume(t.b.engine, "p", NULL), 0);
+	CHECK_EQ_INT(drip_engine_resume(t.b.engine, "p", false, NULL), 0);
 	stream_finish(&t);
 }
 

@@ -268,7 +268,7 @@ TEST(retries_are_bounded_and_pipelines_fail_alone)
 	CHECK(fake_sink_holds(&k2, 1000));
 	/* resume: the operator says that the cause is gone */
 	bad.fails = 0;
-	CHECK_EQ_INT(drip_engine_resume(b.engine, "p", NULL), 0);
+	CHECK_EQ_INT(drip_engine_resume(b.engine, "p", false, NULL), 0);
 	bench_until_state(&b, "p", DRIP_PIPELINE_FINISHED);
 	CHECK(fake_sink_holds(&k1, 1000));
 	bench_stop(&b);
