@@ -208,14 +208,16 @@ static void drop_doubles(struct drip_findings *f)
 	f->count = kept;
 }
 
-void drip_findings_drop(struct drip_findings *f, bool (*drop)(const struct drip_findings *f,
-							      const struct drip_finding *item))
+void drip_findings_drop(struct drip_findings *f,
+			bool (*drop)(const struct drip_findings *f, const struct drip_finding *item,
+				     void *data),
+			void *data)
 {
 	bool out[DRIP_FINDINGS_MAX];
 	size_t kept = 0;
 
 	for (size_t i = 0; i < f->count; i++) {
-		out[i] = drop(f, &f->items[i]);
+		out[i] = drop(f, &f->items[i], data);
 	}
 	for (size_t i = 0; i < f->count; i++) {
 		if (out[i]) {

@@ -40,8 +40,10 @@ void drip_findings_add(struct drip_findings *f, enum drip_severity severity,
 void drip_findings_add_error(struct drip_findings *f, enum drip_severity severity,
 			     const struct drip_place *place, const struct drip_error *err);
 /* Drops those of which `drop` is true. */
-void drip_findings_drop(struct drip_findings *f, bool (*drop)(const struct drip_findings *f,
-							      const struct drip_finding *item));
+void drip_findings_drop(struct drip_findings *f,
+			bool (*drop)(const struct drip_findings *f, const struct drip_finding *item,
+				     void *data),
+			void *data);
 /* Drops the items from index `from` up to, not including, `to`. */
 void drip_findings_cut(struct drip_findings *f, size_t from, size_t to);
 /* By file, line, column; stable. Findings that are the same in every word are kept once. */

@@ -28,12 +28,14 @@ static int load_checkpoint(const char *state_dir, const char *pipeline, struct d
 	return rc == -ENOENT ? 0 : rc;
 }
 
-/* Loads `count` paths as one document; counts its files. 0 or -EINVAL, with the findings. */
+/* Loads `count` paths as one document; counts the files of all so far. 0 or -EINVAL, with the
+ * findings. */
 static int load_paths(struct drip_cli_load *load, const char *const *paths, size_t count)
 {
 	struct drip_load_options options = {.connect = load->connect,
 					    .state_dir = load->state_dir,
-					    .checkpoint = load_checkpoint};
+					    .checkpoint = load_checkpoint,
+					    .names = &load->names};
 	struct drip_error err = DRIP_ERROR_INIT;
 	int rc = drip_document_load(load->registry, paths, count, &options, &load->findings,
 				    &load->document);
@@ -42,7 +44,7 @@ static int load_paths(struct drip_cli_load *load, const char *const *paths, size
 		drip_error_nomem(&err, 0);
 		drip_findings_add_error(&load->findings, DRIP_SEVERITY_ERROR, NULL, &err);
 	}
-	load->files += load->document != NULL ? load->document->files_count : 0;
+	load->files = load->names.count;
 	return rc;
 }
 
@@ -99,6 +101,7 @@ void drip_cli_load_finish(struct drip_cli_load *load)
 {
 	drip_document_destroy(load->document);
 	drip_findings_finish(&load->findings);
+	drip_file_names_finish(&load->names);
 	if (load->registry != NULL) {
 		drip_registry_destroy(load->registry);
 	}

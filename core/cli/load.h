@@ -18,7 +18,8 @@ struct drip_cli_load {
 	struct drip_registry *registry;
 	struct drip_document *document; /* may be NULL */
 	struct drip_findings findings;
-	size_t files;
+	size_t files;                 /* each once */
+	struct drip_file_names names; /* private */
 };
 
 /* Reads the command's arguments: `words` operands, then paths, at least one. As drip_args_parse. */

@@ -167,7 +167,9 @@ int drip_bind_values(const struct drip_binder *b, const struct drip_node *map,
 
 		if (pair == NULL) {
 			if ((option->flags & DRIP_OPTION_REQUIRED) != 0) {
-				report_missing(b, map, option);
+				if (map == NULL || !drip_node_lacks(map)) {
+					report_missing(b, map, option);
+				}
 				continue;
 			}
 			rc = bind_default(b, map, option, target);
@@ -215,7 +217,7 @@ static void check_requires(const struct drip_binder *b, const struct drip_node *
 		if (rule->options[i] == NULL) {
 			return;
 		}
-		if (drip_node_get(map, rule->options[i]) == NULL) {
+		if (drip_node_get(map, rule->options[i]) == NULL && !drip_node_lacks(map)) {
 			drip_findings_add(b->findings, DRIP_SEVERITY_ERROR, &first->key->place,
 					  "config.requires", "Give both, or neither.",
 					  "option \"%s\" of %s needs the option \"%s\" too",
@@ -245,7 +247,7 @@ static void check_count(const struct drip_binder *b, const struct drip_node *map
 		}
 	}
 	list_options(rule, 0, names, sizeof(names));
-	if (given == 0 && rule->kind != DRIP_RULE_EXCLUDES) {
+	if (given == 0 && rule->kind != DRIP_RULE_EXCLUDES && !drip_node_lacks(map)) {
 		drip_findings_add(b->findings, DRIP_SEVERITY_ERROR, &map->place,
 				  rule->kind == DRIP_RULE_ONE_OF ? "config.one_of"
 								 : "config.at_least_one",

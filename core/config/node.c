@@ -46,6 +46,20 @@ bool drip_node_is_broken(const struct drip_node *node)
 	return broken;
 }
 
+bool drip_node_lacks(const struct drip_node *node)
+{
+	bool scalar = node->kind == DRIP_NODE_SCALAR;
+	bool lacks = node->broken && (!scalar || node->raw[0] == '\0'); /* else a reference */
+
+	for (size_t i = 0; node->kind == DRIP_NODE_SEQUENCE && i < node->count && !lacks; i++) {
+		lacks = drip_node_lacks(node->items[i]);
+	}
+	for (size_t i = 0; node->kind == DRIP_NODE_MAP && i < node->count && !lacks; i++) {
+		lacks = drip_node_lacks(node->pairs[i].value);
+	}
+	return lacks;
+}
+
 bool drip_node_is_extension(const struct drip_node *key)
 {
 	return strncmp(key->text, "x-", 2) == 0;

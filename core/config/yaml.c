@@ -256,7 +256,7 @@ static int push_broken(struct drip_yaml_parser *p, const yaml_event_t *event)
 	struct drip_node *node;
 	int rc = make_broken(p, event, &node);
 
-	p->incomplete = true;
+	p->incomplete = p->anything = true;
 	return rc < 0 ? rc : push(p, node);
 }
 
@@ -276,6 +276,7 @@ static int on_alias(struct drip_yaml_parser *p, const yaml_event_t *event)
 			return push_broken(p, event);
 		}
 		p->incomplete |= p->anchors[i].node->broken;
+		p->anything |= p->anchors[i].node->broken;
 		return push(p, p->anchors[i].node);
 	}
 	if (!p->lost) { /* otherwise it may stand in what could not be parsed */
@@ -346,11 +347,13 @@ int drip_yaml_close(struct drip_yaml_parser *p, struct drip_node *node, struct d
 		    size_t count, bool raw)
 {
 	int rc = weigh(p, node, children, count);
+	bool broken = node->broken;
 
 	if (rc == 0 && node->kind == DRIP_NODE_MAP && !raw) {
 		rc = drip_yaml_map_fill(p->arena, p->findings, node, children, count / 2,
 					&p->nodes);
 		p->incomplete |= node->broken;
+		p->anything |= node->broken && !broken;
 		return rc;
 	}
 	node->items = drip_arena_array(p->arena, count, sizeof(*node->items));
@@ -376,8 +379,44 @@ static int on_end(struct drip_yaml_parser *p)
 	return rc < 0 ? rc : push(p, frame.node);
 }
 
-void drip_yaml_many_documents(struct drip_yaml_parser *p, const struct drip_place *place)
+/* Copies the lines that are no comment; the copy is as large as they are at most, and ends. */
+static void copy_lines(char *to, const char *text, size_t size)
 {
+	const char *end = text + size;
+
+	while (text < end) {
+		const char *next = memchr(text, '\n', (size_t)(end - text)), *first = text;
+
+		next = next != NULL ? next + 1 : end;
+		while (first < next && (*first == ' ' || *first == '\t')) {
+			first++;
+		}
+		if (first == next || *first != '#') {
+			memcpy(to, text, (size_t)(next - text));
+			to += next - text;
+		}
+		text = next;
+	}
+}
+
+void drip_yaml_lose(struct drip_yaml_parser *p, const char *text, size_t size)
+{
+	struct drip_yaml_lost *lost = drip_arena_alloc(p->arena, sizeof(*lost));
+	char *copy = drip_arena_alloc(p->arena, size + 1); /* zeroed */
+
+	if (lost == NULL || copy == NULL) {
+		p->anything = true;
+		return;
+	}
+	copy_lines(copy, text, size);
+	*lost = (struct drip_yaml_lost){copy, p->losses};
+	p->losses = lost;
+}
+
+void drip_yaml_many_documents(struct drip_yaml_parser *p, const struct drip_place *place,
+			      const char *text, size_t size)
+{
+	drip_yaml_lose(p, text, size);
 	refuse(p, place, "config.many_documents", "Put each document into a file of its own.",
 	       "a file holds one YAML document");
 	p->incomplete = true;
@@ -393,8 +432,10 @@ static int on_event(struct drip_yaml_parser *p, const yaml_event_t *event)
 	switch (event->type) {
 	case YAML_DOCUMENT_START_EVENT:
 		if (++p->documents == 2) {
+			size_t at = offset_of(p, event->start_mark);
+
 			place = place_of(p, event->start_mark);
-			drip_yaml_many_documents(p, &place);
+			drip_yaml_many_documents(p, &place, p->text + at, p->size - at);
 		}
 		return 0;
 	case YAML_SCALAR_EVENT:
@@ -530,6 +571,7 @@ int drip_yaml_run(struct drip_yaml_parser *p, const char *text, size_t size, int
 int drip_yaml_parse(struct drip_arena *arena, const char *file, const void *text, size_t size,
 		    struct drip_findings *findings, struct drip_node **ret_root)
 {
+	static const struct drip_yaml_lost anything = {NULL, NULL};
 	struct drip_yaml_parser p = {.arena = arena, .findings = findings, .file = file};
 	size_t errors = findings->errors;
 	struct drip_node *root;
@@ -543,6 +585,9 @@ int drip_yaml_parse(struct drip_arena *arena, const char *file, const void *text
 	}
 	if (root != NULL) {
 		root->incomplete = p.incomplete || p.lost;
+		if (root->incomplete) {
+			root->lost = p.anything ? &anything : p.losses;
+		}
 	}
 	*ret_root = root;
 	return findings->errors > errors ? -EINVAL : 0;

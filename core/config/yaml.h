@@ -19,6 +19,12 @@ enum drip_node_kind { DRIP_NODE_SCALAR = 1, DRIP_NODE_SEQUENCE, DRIP_NODE_MAP };
 
 struct drip_node;
 
+/* A part of a file that could not be read. */
+struct drip_yaml_lost {
+	const char *text; /* NULL: it may have held anything */
+	const struct drip_yaml_lost *next;
+};
+
 struct drip_node_pair {
 	struct drip_node *key; /* a scalar */
 	struct drip_node *value;
@@ -36,7 +42,10 @@ struct drip_node {
 	bool open;         /* private: the parser is inside it */
 	const char *text;  /* scalar */
 	size_t text_size;
-	const char *raw; /* scalar as written, before interpolation */
+	union {
+		const char *raw;                   /* scalar as written, before interpolation */
+		const struct drip_yaml_lost *lost; /* of a root that is `incomplete` */
+	};
 	/* Of the first character of a scalar whose lines stand in the file as they are, but for an
 	 * indentation that is the same for all; 0: they do not. */
 	int text_line, text_column;
@@ -83,6 +92,8 @@ struct drip_place drip_node_text_place(const struct drip_node *map, const char *
 				       int column);
 /* True where a reference in it, or below it, could not be replaced. */
 bool drip_node_is_broken(const struct drip_node *node);
+/* True where a part of it, or below it, could not be read: what is absent may have stood there. */
+bool drip_node_lacks(const struct drip_node *node);
 /* True for keys that are ignored: x-... */
 bool drip_node_is_extension(const struct drip_node *key);
 /* "a map", "a list", "nothing", "a quoted string", "a value": for messages. */

@@ -267,6 +267,7 @@ static int recover_entry(struct drip_yaml_parser *p, enum drip_node_kind kind, s
 	}
 	p->structural++;
 	p->lost = true;
+	drip_yaml_lose(p, entry.text, entry.size);
 	if (children->count + 1 < whole) { /* not even the key */
 		node->broken = true;
 		return 0;
@@ -342,6 +343,7 @@ static int recover(struct drip_yaml_parser *p, struct piece piece, int level, si
 		drip_findings_cut(p->findings, findings, own > findings ? own - 1 : findings);
 		p->structural++;
 		p->lost = true;
+		drip_yaml_lose(p, piece.text, piece.size);
 	}
 	*ret = node;
 	return 0;
@@ -450,6 +452,7 @@ int drip_yaml_parse_all(struct drip_yaml_parser *p, const char *text, size_t siz
 	drip_autofree char *copy = NULL;
 	struct piece piece = {.size = size};
 	struct drip_place second = {p->file, 0, 1};
+	bool cleaned = false;
 	int rc = drip_yaml_run(p, text, size, 0, false, ret_root);
 
 	if (rc != -EINVAL || is_utf16(text, size) || p->nodes >= DRIP_YAML_NODES_MAX) {
@@ -463,7 +466,7 @@ int drip_yaml_parse_all(struct drip_yaml_parser *p, const char *text, size_t siz
 	if (!is_clean(piece.text, size)) {
 		drip_findings_cut(p->findings, findings, p->findings->count);
 		clean(p, &piece);
-		p->incomplete = true;
+		p->incomplete = p->anything = cleaned = true;
 		findings = p->findings->count;
 		rc = drip_yaml_run(p, piece.text, size, 0, false, ret_root);
 		p->nodes = rc == -EINVAL ? nodes : p->nodes;
@@ -474,10 +477,10 @@ int drip_yaml_parse_all(struct drip_yaml_parser *p, const char *text, size_t siz
 		rc = rc == 0 && *ret_root == NULL ? -EINVAL : rc;
 	}
 	if (second.line > 0) {
-		drip_yaml_many_documents(p, &second);
+		drip_yaml_many_documents(p, &second, copy + piece.size, size - piece.size);
 	}
-	if (rc == 0 && *ret_root != NULL && p->lost) {
-		(*ret_root)->broken = false; /* `incomplete` says so */
+	if (rc == 0 && *ret_root != NULL && (p->lost || cleaned)) {
+		(*ret_root)->broken = cleaned; /* `incomplete` says so */
 	}
 	return rc;
 }

@@ -37,10 +37,12 @@ struct drip_yaml_parser {
 	/* Of the file: */
 	struct drip_yaml_anchor *anchors;
 	size_t anchors_count, anchors_capacity;
-	size_t nodes;      /* made, and added by merges, without those that were given up */
-	size_t made;       /* with them */
-	bool incomplete;   /* the root's */
-	bool lost;         /* something could not be parsed */
+	size_t nodes;    /* made, and added by merges, without those that were given up */
+	size_t made;     /* with them */
+	bool incomplete; /* the root's */
+	bool lost;       /* something could not be parsed */
+	bool anything;   /* and may have held anything */
+	const struct drip_yaml_lost *losses;
 	size_t structural; /* problems for which something was lost */
 	size_t pieces;     /* parsed on their own */
 };
@@ -52,8 +54,11 @@ struct drip_yaml_parser {
  */
 int drip_yaml_run(struct drip_yaml_parser *p, const char *text, size_t size, int line, bool raw,
 		  struct drip_node **ret_root) DRIP_MUST_CHECK;
-/* Reports a second document. */
-void drip_yaml_many_documents(struct drip_yaml_parser *p, const struct drip_place *place);
+/* Keeps what could not be read, for those who ask what it may have held. */
+void drip_yaml_lose(struct drip_yaml_parser *p, const char *text, size_t size);
+/* Reports a second document, and loses it. */
+void drip_yaml_many_documents(struct drip_yaml_parser *p, const struct drip_place *place,
+			      const char *text, size_t size);
 /* Gives a map its keys and values (alternately in `children`), or a list its items. */
 int drip_yaml_close(struct drip_yaml_parser *p, struct drip_node *node, struct drip_node **children,
 		    size_t count, bool raw) DRIP_MUST_CHECK;

@@ -220,7 +220,7 @@ static int bind_table(struct build *b, const struct drip_node_pair *pair, struct
 	}
 	b->node = pair->value;
 	rc = drip_bind_map(&binder, pair->value, options.options, options.count, config);
-	if (rc < 0 || g->findings->errors > errors) {
+	if (rc < 0 || g->findings->errors > errors || drip_node_lacks(pair->value)) {
 		return rc;
 	}
 	if (config->columns.count == 0 || config->columns.count > DRIP_COLUMNS_MAX) {
@@ -248,6 +248,8 @@ static int bind_table(struct build *b, const struct drip_node_pair *pair, struct
 static int add_table(struct build *b, const struct drip_node_pair *pair)
 {
 	const struct draft *other;
+	size_t before;
+	int rc;
 
 	if (drip_node_is_extension(pair->key) || !check_table_name(b, pair->key)) {
 		return 0;
@@ -262,7 +264,9 @@ static int add_table(struct build *b, const struct drip_node_pair *pair)
 				  pair->key->text, first->file, first->line, first->column);
 		return 0;
 	}
-	return bind_table(b, pair, &b->drafts[b->count]);
+	before = b->count;
+	rc = bind_table(b, pair, &b->drafts[b->count]);
+	return rc == 0 && b->count == before ? graph_lose_name(b->g, pair->key->text) : rc;
 }
 
 /* ---- references ---- */

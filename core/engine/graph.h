@@ -124,6 +124,15 @@ struct drip_document {
 	size_t files_count; /* of files read, those that could not be parsed too */
 };
 
+/* How messages name the files of several documents: each as it was reached first, so that what is
+ * wrong with a file is the same finding however it is reached. Zeroed is empty. */
+struct drip_file_names {
+	struct drip_file_name *items; /* private */
+	size_t count, capacity;
+};
+
+void drip_file_names_finish(struct drip_file_names *names);
+
 struct drip_load_options {
 	bool connect;          /* also ask the live systems */
 	const char *state_dir; /* overrides settings.state_dir; may be NULL */
@@ -135,6 +144,7 @@ struct drip_load_options {
 	/* Reload: what runs; settings that differ and need a restart are warnings. NULL members:
 	 * not compared. */
 	const struct drip_settings *running;
+	struct drip_file_names *names; /* of several loads; may be NULL */
 };
 
 /*

@@ -144,7 +144,7 @@ static int check_pipeline(struct graph *g, struct drip_pipeline_spec *spec,
 				 stage->kind == DRIP_KIND_TRANSFORM;
 		private->checked_end = g->findings->count;
 	}
-	if (spec->stages_count == 0 || g->shared_incomplete || pipeline->file->incomplete) {
+	if (spec->stages_count == 0 || !graph_has_chain(pipeline->file)) {
 		return 0;
 	}
 	check_guarantees(g, spec);

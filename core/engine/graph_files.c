@@ -20,14 +20,81 @@ static void report_unreadable(struct graph *g, const struct drip_place *place, c
 			  strerror(number));
 }
 
+static uint64_t hash_of(const char *text)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+
+	for (; *text != '\0'; text++) {
+		h = (h ^ (unsigned char)*text) * 0x100000001b3u;
+	}
+	return h;
+}
+
 static struct graph_file *find_file(struct graph *g, const char *canonical)
 {
+	uint64_t hash = hash_of(canonical);
+
 	for (size_t i = 0; i < g->files_count; i++) {
-		if (strcmp(g->files[i]->canonical, canonical) == 0) {
+		if (g->files[i]->hash == hash && strcmp(g->files[i]->canonical, canonical) == 0) {
 			return g->files[i];
 		}
 	}
 	return NULL;
+}
+
+/* ---- names of several documents ---- */
+
+struct drip_file_name {
+	char *canonical, *path;
+	uint64_t hash;
+};
+
+void drip_file_names_finish(struct drip_file_names *names)
+{
+	for (size_t i = 0; i < names->count; i++) {
+		free(names->items[i].canonical);
+		free(names->items[i].path);
+	}
+	free(names->items);
+	*names = (struct drip_file_names){0};
+}
+
+static int add_name(struct drip_file_names *names, const char *path, const char *canonical,
+		    uint64_t hash)
+{
+	struct drip_file_name *item;
+
+	if (!drip_grow((void **)&names->items, &names->capacity, names->count + 1, sizeof(*item))) {
+		return -ENOMEM;
+	}
+	item = &names->items[names->count++];
+	*item = (struct drip_file_name){drip_strdup(canonical), drip_strdup(path), hash};
+	return item->canonical != NULL && item->path != NULL ? 0 : -ENOMEM;
+}
+
+/* Puts the path by which an earlier document reached the file into *path. A link is a file of its
+ * own: what stands in it is relative to where it is. */
+static int share_name(struct graph *g, const char *canonical, const char **path)
+{
+	struct drip_file_names *names = g->options->names;
+	struct stat st;
+	uint64_t hash;
+
+	if (names == NULL) {
+		return 0;
+	}
+	if (lstat(*path, &st) == 0 && S_ISLNK(st.st_mode)) {
+		canonical = *path;
+	}
+	hash = hash_of(canonical);
+	for (size_t i = 0; i < names->count; i++) {
+		if (names->items[i].hash == hash &&
+		    strcmp(names->items[i].canonical, canonical) == 0) {
+			*path = names->items[i].path;
+			return 0;
+		}
+	}
+	return add_name(names, *path, canonical, hash);
 }
 
 static int add_file(struct graph *g, const char *path, const char *canonical,
@@ -39,8 +106,12 @@ static int add_file(struct graph *g, const char *path, const char *canonical,
 				       sizeof(struct graph_file *))) {
 		return -ENOMEM;
 	}
+	if (share_name(g, canonical, &path) < 0) {
+		return -ENOMEM;
+	}
 	file->path = drip_arena_strdup(&g->arena, path);
 	file->canonical = drip_arena_strdup(&g->arena, canonical);
+	file->hash = hash_of(canonical);
 	file->from = from;
 	g->files[g->files_count++] = file;
 	*ret = file;
@@ -131,8 +202,7 @@ static int read_file(struct graph *g, struct graph_file *file)
 		return rc;
 	}
 	if (g->findings->errors > errors && (root == NULL || root->incomplete)) {
-		g->incomplete = file->incomplete = true;
-		g->shared_incomplete |= drip_node_get(root, "pipeline") == NULL;
+		graph_lose_file(g, file, root);
 	}
 	if (root == NULL || (root->kind == DRIP_NODE_SCALAR && root->null)) {
 		if (g->findings->errors == errors) {
@@ -260,61 +330,4 @@ int graph_load_path(struct graph *g, const char *path)
 	struct drip_place place = {name, 0, 0};
 
 	return name == NULL ? -ENOMEM : load_any(g, path, &place, NULL);
-}
-
-/* ---- what could not be read ---- */
-
-static bool is_of_structure(const struct drip_finding *item)
-{
-	return strcmp(item->code, "config.unknown_anchor") == 0 ||
-	       strcmp(item->code, "config.alias_cycle") == 0;
-}
-
-/* SQL of a job that asks for what a lost declaration may have made. */
-static bool is_missing_in_sql(const struct drip_finding *item)
-{
-	return strcmp(item->code, "duckdb.sql") == 0 &&
-	       (strstr(item->message, "Catalog Error") != NULL ||
-		strstr(item->message, "Binder Error") != NULL);
-}
-
-/* Findings that say that something is not there, or stand where an alias goes nowhere. */
-static bool is_consequence(const struct drip_findings *f, const struct drip_finding *item)
-{
-	static const char *const absences[] = {
-		"catalog.bad_columns",      "catalog.unknown_reference",
-		"config.at_least_one",      "config.missing_option",
-		"config.missing_pipeline",  "config.missing_sink",
-		"config.missing_source",    "config.one_of",
-		"config.requires",          "config.unknown_connection",
-		"config.unknown_input",     "config.unknown_model",
-		"config.unused_connection", "config.unused_stage",
-		"contract.bad_columns",     "job.not_declared",
-		"policy.unknown_role",      "policy.unmatched_grant",
-	};
-
-	for (size_t i = 0; i < DRIP_COUNT(absences); i++) {
-		if (strcmp(item->code, absences[i]) == 0) {
-			return true;
-		}
-	}
-	if (is_missing_in_sql(item)) {
-		return true;
-	}
-	for (size_t i = 0; i < f->count && !is_of_structure(item); i++) {
-		const struct drip_finding *other = &f->items[i];
-
-		if (is_of_structure(other) && other->line == item->line &&
-		    other->column == item->column && strcmp(other->file, item->file) == 0) {
-			return true;
-		}
-	}
-	return false;
-}
-
-void graph_drop_consequences(struct graph *g)
-{
-	if (g->incomplete) {
-		drip_findings_drop(g->findings, is_consequence);
-	}
 }

@@ -424,15 +424,16 @@ int drip_document_load(struct drip_registry *registry, const char *const *paths,
 	drip_arena_init(&g->arena);
 	g->registry = registry;
 	g->findings = findings;
+	g->findings_first = findings->count;
 	g->options = options != NULL ? options : &defaults;
 	g->document = document;
 	document->arena = g;
 	rc = load(g, paths, paths_count);
 	graph_close_instances(g);
+	graph_drop_consequences(g);
 	document->files_count = g->files_count;
 	free(g->files);
 	g->files = NULL;
-	graph_drop_consequences(g);
 	drip_findings_sort(findings);
 	if (rc < 0) {
 		drip_document_destroy(document);

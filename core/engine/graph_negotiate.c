@@ -544,7 +544,8 @@ static int type_stage(struct typing *t, uint32_t index)
 	struct graph_stage *private = &t->pipeline->stages[index];
 	size_t count = t->count; /* edges of this stage are added behind */
 	bool good, keeps = stage->component != NULL &&
-			   (stage->component->caps & DRIP_CAP_SAME_SCHEMA) != 0;
+			   (stage->component->caps & DRIP_CAP_SAME_SCHEMA) != 0 &&
+			   !drip_node_lacks(private->node);
 	int rc = 0;
 
 	if (!t->pipeline->stages[stage->input].typed || (!private->sound && !keeps)) {

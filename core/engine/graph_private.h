@@ -21,10 +21,13 @@
 struct graph_file {
 	const char *path; /* as messages name it */
 	const char *canonical;
+	uint64_t hash;                 /* of canonical */
 	const struct drip_node *root;  /* a map, or NULL */
 	const struct graph_file *from; /* the file that includes it; NULL: none */
 	bool open;                     /* its includes are being loaded */
-	bool incomplete;               /* something in it could not be read */
+	bool incomplete;               /* something in it could not be read: */
+	bool lost_anything;
+	const struct drip_yaml_lost *lost;
 	struct graph_file_config config;
 };
 
@@ -63,8 +66,10 @@ struct graph {
 	struct drip_document *document;
 	struct graph_file **files;
 	size_t files_count, files_capacity;
-	bool incomplete;        /* one of them is */
-	bool shared_incomplete; /* one that is not a pipeline's alone */
+	bool incomplete, lost_anything; /* one of them is */
+	size_t lost_bytes;
+	const struct drip_yaml_lost *left_out; /* names of what is at fault itself */
+	size_t findings_first;                 /* of this load */
 	const struct drip_node *settings_node;
 	struct graph_declaration *connections, *services, *models;
 	struct graph_pipeline *pipelines;
@@ -89,8 +94,14 @@ int graph_build_model(struct graph *g, struct drip_declared *d,
 
 /* All return 0 also where there are findings, and -ENOMEM. */
 int graph_load_path(struct graph *g, const char *path) DRIP_MUST_CHECK;
-/* Of what could not be read, its absence is no finding. */
+/* graph_lost.c. What could not be read of a file; `root` may be NULL. */
+void graph_lose_file(struct graph *g, struct graph_file *file, const struct drip_node *root);
+/* Something declared that is left out for what is wrong with it. */
+int graph_lose_name(struct graph *g, const char *name) DRIP_MUST_CHECK;
+/* Of what is lost, its absence is no finding. */
 void graph_drop_consequences(struct graph *g);
+/* False where a part of the pipeline between its stages may be lost. */
+bool graph_has_chain(const struct graph_file *file);
 int graph_build_pipelines(struct graph *g) DRIP_MUST_CHECK;
 /* The document's catalog, from `tables` of all files. */
 int graph_build_catalog(struct graph *g) DRIP_MUST_CHECK;

@@ -267,6 +267,23 @@ TEST(connect_opens_connections)
 	free(r.text);
 }
 
+/* One file through two paths and an include of each has its problems once. */
+TEST(a_file_of_two_documents_is_reported_once)
+{
+	struct result r = run(test_argv[3], "validate", "unknown_key.yaml",
+			      "../cases/unknown_key.yaml", "./unknown_key.yaml");
+
+	CHECK_EQ_INT(r.status, 2);
+	CHECK_CONTAINS(r.text, "\n1 file, 1 error, 0 warnings\n");
+	CHECK(strstr(r.text, "../cases") == NULL);
+	free(r.text);
+	r = run(test_argv[3], "validate", "dir_main", "dir_main/parts",
+		"dir_main/../dir_main/parts");
+	CHECK_CONTAINS(r.text, "\n3 files, ");
+	CHECK(strstr(r.text, "..") == NULL);
+	free(r.text);
+}
+
 TEST(secrets_are_never_printed)
 {
 	struct result r = run(test_argv[3], "validate", "secret.yaml", NULL, NULL);
