@@ -110,4 +110,8 @@ int query_assume(struct drip_ctx *ctx, const struct query_config *config,
 		 struct drip_schema **ret_yielded, enum drip_class **ret_classes,
 		 struct drip_error *err) DRIP_MUST_CHECK;
 
+/* describe.c: the source's op. */
+int query_describe(struct drip_ctx *ctx, const void *config, bool connect,
+		   struct drip_schema_list *list, struct drip_error *err);
+
 #endif
