@@ -242,8 +242,56 @@ void drip_text_csv_field(struct drip_text *t, const char *data, size_t size)
 	drip_text_put(t, "\"", 1);
 }
 
-void drip_text_csv_row(struct drip_text *t, const struct drip_batch *batch, int64_t row,
-		       bool with_op)
+/* A plain number, signed or not. */
+static bool is_number(const char *data, size_t size)
+{
+	size_t i = size > 0 && (data[0] == '-' || data[0] == '+'), digits = 0;
+
+	for (bool point = false; i < size; i++) {
+		if (data[i] == '.' && !point) {
+			point = true;
+		} else if (data[i] >= '0' && data[i] <= '9') {
+			digits++;
+		} else {
+			return false;
+		}
+	}
+	return digits > 0;
+}
+
+/* What a spreadsheet takes for the beginning of a formula; = + - @ of full width too. */
+static bool begins_formula(const char *data, size_t size)
+{
+	static const char *const wide[] = {"\xef\xbc\x9d", "\xef\xbc\x8b", "\xef\xbc\x8d",
+					   "\xef\xbc\xa0"};
+
+	for (size_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++) {
+		if (size >= 3 && memcmp(data, wide[i], 3) == 0) {
+			return true;
+		}
+	}
+	return size > 0 && data[0] != '\0' && strchr("=+-@\t\r\n", data[0]) != NULL &&
+	       !is_number(data, size);
+}
+
+void drip_text_csv_sheet_field(struct drip_text *t, const char *data, size_t size)
+{
+	bool formula = begins_formula(data, size);
+
+	if (!formula && (memchr(data, ';', size) == NULL && memchr(data, '\t', size) == NULL)) {
+		drip_text_csv_field(t, data, size);
+		return;
+	}
+	drip_text_puts(t, formula ? "\"'" : "\"");
+	for (size_t i = 0; i < size; i++) {
+		drip_text_put(t, data[i] == '"' ? "\"\"" : &data[i], data[i] == '"' ? 2 : 1);
+	}
+	drip_text_put(t, "\"", 1);
+}
+
+static void put_csv_row(struct drip_text *t, const struct drip_batch *batch, int64_t row,
+			bool with_op,
+			void (*put_text)(struct drip_text *t, const char *data, size_t size))
 {
 	if (with_op) {
 		drip_text_puts(t, drip_op_name(drip_batch_op(batch, row)));
@@ -254,9 +302,21 @@ void drip_text_csv_row(struct drip_text *t, const struct drip_batch *batch, int6
 		drip_text_put(t, ",", i > 0 || with_op);
 		drip_value_get(batch, i, row, &v);
 		if (is_text(v.type)) {
-			drip_text_csv_field(t, v.data, (size_t)v.size);
+			put_text(t, v.data, (size_t)v.size);
 		} else if (v.type != DRIP_TYPE_NONE) {
 			put_formatted(t, &v, drip_schema_column(batch->schema, i));
 		}
 	}
+}
+
+void drip_text_csv_row(struct drip_text *t, const struct drip_batch *batch, int64_t row,
+		       bool with_op)
+{
+	put_csv_row(t, batch, row, with_op, drip_text_csv_field);
+}
+
+void drip_text_csv_sheet_row(struct drip_text *t, const struct drip_batch *batch, int64_t row,
+			     bool with_op)
+{
+	put_csv_row(t, batch, row, with_op, drip_text_csv_sheet_field);
 }

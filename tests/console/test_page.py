@@ -274,6 +274,13 @@ def test_queries(browser, folder):
         first = json.loads(browser.evaluate("window.saved"))[0]
         check("and as JSON", first == {"big": "9007199254740993", "price": "1.50", "html": '<b>bold</b>, "x"', "nothing": None}, first)
         pictures(browser, "result")
+        enter(browser, "SELECT '=1+1' AS a, '@x' AS b, '-2+3' AS c, '-5' AS d, '+12125550100' AS e, 'a;=1' AS f, -5 AS g, -0.5::DECIMAL(9,2) AS h, '' AS i")
+        browser.wait("document.querySelector('tbody tr')?.innerText.includes('=1+1')", "formulas")
+        browser.evaluate("window.saved = ''; %s.click()" % button("Save as CSV"))
+        browser.wait("window.saved")
+        line = browser.evaluate("window.saved").split("\r\n")[1]
+        check("what a spreadsheet would take for a formula is a text, and numbers stay",
+              line == """"'=1+1","'@x","'-2+3",-5,+12125550100,"a;=1",-5,-0.50,\"\"""", line)
         browser.evaluate("document.querySelector('textarea').select()")
         browser.type("DROP TABLE main.orders")
         browser.evaluate("document.querySelector('main form').requestSubmit()")

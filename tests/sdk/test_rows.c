@@ -74,6 +74,42 @@ TEST(csv_fields_quote)
 	}
 }
 
+TEST(csv_fields_for_spreadsheets_are_no_formulas)
+{
+	static const struct {
+		const char *text, *field;
+	} cases[] = {
+		{"=1+1", "\"'=1+1\""},
+		{"+SUM(A1)", "\"'+SUM(A1)\""},
+		{"-2+3", "\"'-2+3\""},
+		{"@SUM(1)", "\"'@SUM(1)\""},
+		{"\t=1", "\"'\t=1\""},
+		{"\r=1", "\"'\r=1\""},
+		{"\n=1", "\"'\n=1\""},
+		{"\xef\xbc\x9d"
+		 "1",
+		 "\"'\xef\xbc\x9d"
+		 "1\""},
+		{"=HYPERLINK(\"http://x\",\"y\")", "\"'=HYPERLINK(\"\"http://x\"\",\"\"y\"\")\""},
+		{"-", "\"'-\""},
+		{"--5", "\"'--5\""},
+		{"-5", "-5"},
+		{"+12125550100", "+12125550100"},
+		{"-0.50", "-0.50"},
+		{"a=1", "a=1"},
+		{"a;=1", "\"a;=1\""},
+		{"", "\"\""},
+	};
+
+	for (size_t i = 0; i < DRIP_COUNT(cases); i++) {
+		struct drip_text t = {.data = NULL};
+
+		drip_text_csv_sheet_field(&t, cases[i].text, strlen(cases[i].text));
+		CHECK_EQ_STR(text_of(&t), cases[i].field);
+		drip_text_finish(&t);
+	}
+}
+
 TEST(units)
 {
 	uint64_t bytes = 0;

@@ -22,7 +22,7 @@ enum format { FORMAT_JSON, FORMAT_CSV };
 struct file_config {
 	const char *path, *ledger, *op_column;
 	struct drip_enum format;
-	bool header;
+	bool header, spreadsheet;
 	struct drip_size roll_size;
 	struct drip_duration roll_interval;
 };
@@ -55,6 +55,10 @@ static const struct drip_option options[] = {
 	    .default_text = "_op"),
 	OPT(header, .help = "Begin each CSV file with the names of its columns.",
 	    .default_text = "true"),
+	OPT(spreadsheet,
+	    .help = "CSV that people open in a spreadsheet: an apostrophe stands before texts that "
+		    "it would take for formulas. Numbers stay.",
+	    .default_text = "false"),
 	OPT(roll_size, .help = "Begin a new part where one has this size. 0: never.",
 	    .default_text = "0"),
 	OPT(roll_interval, .help = "Begin a new part where one is this old. 0s: never.",
@@ -317,6 +321,15 @@ static bool has_ops(const struct file_sink *s)
 	return s->config->op_column != NULL && *s->config->op_column != '\0';
 }
 
+static void put_csv_name(struct file_sink *s, const char *name)
+{
+	if (s->config->spreadsheet) {
+		drip_text_csv_sheet_field(&s->text, name, strlen(name));
+	} else {
+		drip_text_csv_field(&s->text, name, strlen(name));
+	}
+}
+
 /* Puts the CSV header and returns a hash of it, never 0 (FNV-1a). */
 static uint64_t put_header(struct file_sink *s, const struct drip_schema *schema)
 {
@@ -324,13 +337,13 @@ static uint64_t put_header(struct file_sink *s, const struct drip_schema *schema
 	size_t from = s->text.size;
 
 	if (has_ops(s)) {
-		drip_text_csv_field(&s->text, s->config->op_column, strlen(s->config->op_column));
+		put_csv_name(s, s->config->op_column);
 	}
 	for (uint32_t i = 0; i < schema->columns_count; i++) {
 		const char *name = drip_schema_column(schema, i)->name;
 
 		drip_text_put(&s->text, ",", i > 0 || has_ops(s));
-		drip_text_csv_field(&s->text, name, strlen(name));
+		put_csv_name(s, name);
 	}
 	drip_text_put(&s->text, "\n", 1);
 	for (size_t i = from; i < s->text.size; i++) {
@@ -510,7 +523,9 @@ static int write_rows(struct file_sink *s, struct ledger_file *f, const struct d
 		    drip_batch_op(batch, row) != DRIP_OP_INSERT) {
 			return needs_op(batch, err);
 		}
-		if (s->config->format.value == FORMAT_CSV) {
+		if (s->config->format.value == FORMAT_CSV && s->config->spreadsheet) {
+			drip_text_csv_sheet_row(&s->text, batch, row, op_column != NULL);
+		} else if (s->config->format.value == FORMAT_CSV) {
 			drip_text_csv_row(&s->text, batch, row, op_column != NULL);
 		} else {
 			drip_text_json_row(&s->text, batch, row, op_column);

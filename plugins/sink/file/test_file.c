@@ -188,6 +188,20 @@ TEST(rolls_by_size_and_time)
 	finish();
 }
 
+TEST(texts_for_spreadsheets_are_no_formulas)
+{
+	begin();
+	open_sink(DRIP_OPTIONS("path", path_of("s.csv"), "format", "csv", "spreadsheet", "true"));
+	write_rows("i|-1|=1+1\ni|2|-5\n");
+	commit(1);
+	CHECK_EQ_STR(text_of("s.csv"), "_op,id,name\ninsert,-1,\"'=1+1\"\ninsert,2,-5\n");
+	open_sink(DRIP_OPTIONS("path", path_of("p.csv"), "format", "csv"));
+	write_rows("i|1|=1+1\n");
+	commit(2);
+	CHECK_EQ_STR(text_of("p.csv"), "_op,id,name\ninsert,1,=1+1\n");
+	finish();
+}
+
 TEST(begins_a_part_where_columns_change)
 {
 	struct drip_schema *other = drip_test_schema("d.t", "id int64");

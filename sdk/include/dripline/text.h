@@ -45,6 +45,15 @@ void drip_text_csv_field(struct drip_text *t, const char *data, size_t size);
 /* One row as CSV, without the line feed; nulls are empty fields. */
 void drip_text_csv_row(struct drip_text *t, const struct drip_batch *batch, int64_t row,
 		       bool with_op);
+/*
+ * The same for people who open the file in a spreadsheet: before a text that one would take for a
+ * formula (= + - @, tab, line feed or carriage return first, or these of full width) stands an
+ * apostrophe; a text that is a plain number, as -5 or +12125550100, stays. Texts with a semicolon
+ * or a tab, which separate fields in some countries, are quoted. After OWASP, "CSV Injection".
+ */
+void drip_text_csv_sheet_field(struct drip_text *t, const char *data, size_t size);
+void drip_text_csv_sheet_row(struct drip_text *t, const struct drip_batch *batch, int64_t row,
+			     bool with_op);
 
 const char *drip_op_name(enum drip_op op); /* "read", "insert", "update", "delete", "before" */
 

@@ -16,10 +16,20 @@ function Cell({ value }) {
 	return value === null || value === undefined ? html`<span class="muted">null</span>` : text(value);
 }
 
-// RFC 4180; a null is nothing, an empty text is "".
+// A text that a spreadsheet would take for a formula, plain numbers apart: as drip_text_csv_sheet_field has it.
+const isFormula = (t) => /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/.test(t) && !/^[+-]?(\d+\.?\d*|\.\d+)$/.test(t);
+
+function csvField(value) {
+	if (value === null || value === undefined) {
+		return '';
+	}
+	const t = typeof value === 'string' && isFormula(value) ? `'${value}` : text(value);
+	return /^$|^'|[",;\t\r\n]|^\s|\s$/.test(t) ? `"${t.replace(/"/g, '""')}"` : t;
+}
+
+// RFC 4180; a null is nothing, an empty text is "". People open it in spreadsheets.
 function asCsv(result) {
-	const quote = (value) => (value === null || value === undefined ? '' : /^$|[",\r\n]|^\s|\s$/.test(text(value)) ? `"${text(value).replace(/"/g, '""')}"` : text(value));
-	return [result.columns.map((c) => c.name), ...result.rows].map((row) => `${row.map(quote).join(',')}\r\n`).join('');
+	return [result.columns.map((c) => c.name), ...result.rows].map((row) => `${row.map(csvField).join(',')}\r\n`).join('');
 }
 
 // Numbers stay texts where JSON's readers would lose digits.
