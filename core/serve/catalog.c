@@ -20,7 +20,7 @@ static void put_column(struct drip_json *j, const struct drip_catalog_table *tab
 	const struct drip_catalog_column *more = &table->columns[index];
 	char type[128];
 
-	drip_type_format(column, type, sizeof(type));
+	drip_type_name(column, type, sizeof(type));
 	drip_json_begin_object(j);
 	drip_json_put_string(j, "name", column->name);
 	drip_json_put_string(j, "type", type);

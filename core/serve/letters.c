@@ -134,13 +134,41 @@ static void read_which(const struct drip_call *call, struct drip_store_letters *
 
 int drip_method_dlq_list(struct drip_call *call, struct drip_error *err)
 {
+	const char *order = drip_json_get_string(call->arguments, "order", "oldest");
 	struct drip_store_letters which;
 
 	read_which(call, &which);
+	which.newest_first = strcmp(order, "newest") == 0;
+	if (!which.newest_first && strcmp(order, "oldest") != 0) {
+		return drip_error_set(err, -EINVAL, "control.bad_request",
+				      "there is no order \"%.40s\"", order);
+	}
 	which.limit = drip_json_get_int(call->arguments, "limit", LIST_LIMIT);
 	which.limit =
 		which.limit < 1 || which.limit > LIST_LIMIT_MAX ? LIST_LIMIT_MAX : which.limit;
 	return drip_letters_render(call->app->store, &which, false, false, &call->json, err);
+}
+
+static int put_count(const char *pipeline, const char *stage, int64_t count, void *data)
+{
+	struct drip_json *j = data;
+
+	drip_json_begin_object(j);
+	drip_json_put_string(j, "pipeline", pipeline);
+	drip_json_put_string(j, "stage", stage);
+	drip_json_put_int(j, "count", count);
+	drip_json_end_object(j);
+	return 0;
+}
+
+int drip_method_dlq_count(struct drip_call *call, struct drip_error *err)
+{
+	int rc;
+
+	drip_json_begin_array(&call->json);
+	rc = drip_store_count_letters(call->app->store, put_count, &call->json, err);
+	drip_json_end_array(&call->json);
+	return rc;
 }
 
 int drip_method_dlq_show(struct drip_call *call, struct drip_error *err)

@@ -538,6 +538,7 @@ static const struct {
 	{"catalog", drip_method_catalog},
 	{"checkpoint.reset", method_checkpoint_reset},
 	{"checkpoint.show", method_checkpoint_show},
+	{"dlq.count", drip_method_dlq_count},
 	{"dlq.drop", drip_method_dlq_drop},
 	{"dlq.list", drip_method_dlq_list},
 	{"dlq.replay", drip_method_dlq_replay},

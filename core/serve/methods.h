@@ -4,13 +4,16 @@
  * running program. Each takes JSON arguments and gives JSON; `metrics` gives Prometheus text.
  *
  *	status {pipeline?}            ready {}   live {}   metrics {}   progress {}
- *	pause {pipeline}              resume {pipeline, quarantine_break?}    trigger {pipeline}
- *reload {} runs {pipeline?, limit?}      quality {pipeline?, days?, limit?} history {pipeline?} the
- *last hour in steps, see history.h tap {pipeline, stage?, limit?, timeout_ms?, reveal?}   collects
- *and ends; the socket streams checkpoint.show {pipeline?}   checkpoint.reset {pipeline} lineage
- *{table, column?, format?}   lineage.datasets {} catalog {}                          the tables
- *that the document declares logs {pipeline?, level?, limit?}    the last lines of the process's
- *log, oldest first dlq.list {pipeline?, stage?, limit?, reveal?}   dlq.show {id, reveal?}
+ *	pause {pipeline}              resume {pipeline, quarantine_break?}
+ *	trigger {pipeline}            reload {}
+ *	runs {pipeline?, limit?}      quality {pipeline?, days?, limit?}
+ *	history {pipeline?}           the last hour in steps, see history.h
+ *	tap {pipeline, stage?, limit?, timeout_ms?, reveal?}   collects and ends; the socket streams
+ *	checkpoint.show {pipeline?}   checkpoint.reset {pipeline}
+ *	lineage {table, column?, format?}   lineage.datasets {}
+ *	catalog {}                          the tables that the document declares
+ *	logs {pipeline?, level?, limit?}    the last lines of the process's log, oldest first
+ *	dlq.list {pipeline?, stage?, limit?, order?}   dlq.count {}   dlq.show {id, reveal?}
  *	dlq.replay {ids? | pipeline, stage?}            dlq.drop {ids? | pipeline, stage?}
  *
  *	access {version?}             audit.append {actor, action, target?, detail?}
@@ -56,9 +59,9 @@ drip_method drip_method_catalog, drip_method_access, drip_method_audit_append,
 drip_method drip_method_quality;                        /* quality.c */
 drip_method drip_method_metrics;                        /* metrics.c */
 drip_method drip_method_lineage, drip_method_datasets;  /* lineage.c */
-drip_method drip_method_dlq_list, drip_method_dlq_show, drip_method_dlq_replay,
-	drip_method_dlq_drop; /* letters.c */
-drip_method drip_method_tap;  /* tap.c */
+drip_method drip_method_dlq_list, drip_method_dlq_count, drip_method_dlq_show,
+	drip_method_dlq_replay, drip_method_dlq_drop; /* letters.c */
+drip_method drip_method_tap;                          /* tap.c */
 drip_method drip_method_model_list, drip_method_model_show, drip_method_model_promote,
 	drip_method_model_approve, drip_method_model_refuse,
 	drip_method_model_delete; /* models.c */

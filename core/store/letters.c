@@ -114,6 +114,7 @@ static int visit_letters(sqlite3 *db, const struct drip_store_letters *which,
 			      " wall_us, replay FROM dead_letter");
 	where(&sql, which);
 	drip_str_append(&sql, which->first_group != 0 ? " ORDER BY replay, id" : " ORDER BY id");
+	drip_str_append(&sql, which->newest_first ? " DESC" : "");
 	drip_str_append(&sql, " LIMIT ?3");
 	if (sql.rc != 0) {
 		return drip_error_nomem(err, sql.length);

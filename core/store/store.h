@@ -124,9 +124,10 @@ struct drip_store_letters {
 	size_t ids_count;
 	uint64_t first_group; /* only those of a group, from this one on, and by groups; 0: all */
 	int64_t limit;        /* 0: none */
+	bool newest_first;    /* not with first_group */
 };
 
-/* Oldest first. */
+/* Oldest first where it is not said otherwise. */
 int drip_store_visit_letters(struct drip_store *store, const struct drip_store_letters *which,
 			     int (*visit)(const struct drip_store_letter *l, void *data),
 			     void *data, struct drip_error *err) DRIP_MUST_CHECK;

@@ -346,10 +346,10 @@ static bool authorize(const struct http_request *r, struct http_answer *ret)
 		if (!o->authorize(r, ret, o->data)) {
 			return false;
 		}
-	} else if (token != NULL && token[0] != '\0' &&
-		   (o->is_open == NULL || !o->is_open(r->url))) {
-		if (strncasecmp(given, bearer, sizeof(bearer) - 1) != 0 ||
-		    !equal_secret(given + sizeof(bearer) - 1, token)) {
+	} else if (token != NULL && token[0] != '\0') {
+		if ((o->is_open == NULL || !o->is_open(r->url)) &&
+		    (strncasecmp(given, bearer, sizeof(bearer) - 1) != 0 ||
+		     !equal_secret(given + sizeof(bearer) - 1, token))) {
 			refuse(r, ret, MHD_HTTP_UNAUTHORIZED, "http.unauthorized",
 			       "the token is missing or wrong",
 			       "Send \"Authorization: Bearer TOKEN\".");

@@ -412,6 +412,11 @@ TEST(the_log_and_the_datasets_are_answered)
 	ask(fd, "{\"id\":1,\"method\":\"logs\",\"arguments\":{\"level\":\"loud\"}}\n");
 	CHECK_CONTAINS(answer, "control.unknown_level");
 	CHECK_CONTAINS(ask(fd, "{\"id\":1,\"method\":\"catalog\"}\n"), "\"result\":[]");
+	CHECK_CONTAINS(ask(fd, "{\"id\":1,\"method\":\"dlq.count\"}\n"), "\"result\":[]");
+	ask(fd, "{\"id\":1,\"method\":\"dlq.list\",\"arguments\":{\"order\":\"newest\"}}\n");
+	CHECK_CONTAINS(answer, "\"result\":[]");
+	ask(fd, "{\"id\":1,\"method\":\"dlq.list\",\"arguments\":{\"order\":\"DESC\"}}\n");
+	CHECK_CONTAINS(answer, "control.bad_request");
 	ask(fd, "{\"id\":1,\"method\":\"history\",\"arguments\":{\"pipeline\":\"p\"}}\n");
 	CHECK_CONTAINS(answer, "\"step_seconds\":10,\"times\":[");
 	CHECK_CONTAINS(answer, "\"name\":\"p\",\"rows_in_per_second\":[");

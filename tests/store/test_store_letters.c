@@ -45,6 +45,26 @@ static int settle(struct drip_store *store, uint64_t all, uint64_t some)
 	return d->letters_settle(d->self, "p", &what, &err);
 }
 
+TEST(letters_come_in_either_order)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_store *store = open_store(temp_dir());
+	struct drip_store_letters which = {.limit = 2};
+	struct seen_letters s = {0};
+
+	put_letters(store, 1, 5, 5);
+	REQUIRE_OK(drip_store_visit_letters(store, &which, see_letter, &s, &err), &err);
+	CHECK_EQ_INT(s.count, 2);
+	CHECK_EQ_INT(s.ids[0], 1);
+	which.newest_first = true;
+	s.count = 0;
+	REQUIRE_OK(drip_store_visit_letters(store, &which, see_letter, &s, &err), &err);
+	CHECK_EQ_INT(s.count, 2);
+	CHECK_EQ_INT(s.ids[0], 5);
+	CHECK_EQ_INT(s.ids[1], 4);
+	drip_store_close(store);
+}
+
 /* A group falls with the checkpoint that has it; one that no sink holds is none any more. */
 TEST(groups_of_letters)
 {

@@ -129,6 +129,10 @@ TEST(passes_methods_on)
 	CHECK_EQ_STR(asked, "metrics {}");
 	CHECK_EQ_INT(ask("GET /api/v1/lineage?table=t&format=dot", HOST), 200);
 	CHECK_EQ_STR(asked, "lineage {\"table\":\"t\",\"format\":\"dot\"}");
+	CHECK_EQ_INT(ask("GET /api/v1/dead-letters?limit=3&order=newest", HOST), 200);
+	CHECK_EQ_STR(asked, "dlq.list {\"order\":\"newest\",\"limit\":3}");
+	CHECK_EQ_INT(ask("GET /api/v1/dead-letter-counts", HOST), 200);
+	CHECK_EQ_STR(asked, "dlq.count {}");
 	CHECK_EQ_INT(ask("GET /api/v1/history?pipeline=p", HOST), 200);
 	CHECK_EQ_STR(asked, "history {\"pipeline\":\"p\"}");
 	CHECK_EQ_INT(ask_json("POST /api/v1/pipelines/p/pause", "", ""), 200);
@@ -146,6 +150,10 @@ TEST(keeps_data_behind_the_token)
 	CHECK_EQ_INT(ask("GET /api/v1/events", HOST), 401);
 	CHECK_EQ_INT(ask("GET /api/v1/status", HOST "Authorization: Bearer 0123456789abcdef\r\n"),
 		     200);
+	/* Behind a proxy that hands the Host of its own on: the token guards, and files need none.
+	 */
+	CHECK_EQ_INT(ask("GET /", "Accept-Encoding: gzip\r\nHost: console.example\r\n"), 200);
+	CHECK_EQ_INT(ask("GET /api/v1/status", "Host: console.example\r\n"), 401);
 	stop();
 }
 
