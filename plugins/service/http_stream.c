@@ -116,6 +116,10 @@ static void on_free(void *data)
 	}
 	unref(s->sending);
 	unref(s->next);
+	if (all->count == 0) { /* nothing follows while nobody listens: it would be old by then */
+		unref(all->last);
+		all->last = NULL;
+	}
 	pthread_mutex_unlock(&all->lock);
 	free(s);
 }

@@ -2,14 +2,16 @@
 """What the browser tests of the console share: a daemon, pages, screenshots, TAP."""
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import urllib.request
 
-from browser import HANG_S
+from browser import HANG_S, Browser
 
 COMMON = """
 settings: {state: %(dir)s/state}
@@ -61,6 +63,19 @@ sinks:
   - {plugin: blackhole}
 """
 
+REFUSING = """
+include: [common.yaml]
+pipeline: refusing
+source: {plugin: generate, table: refused, rows: 250, columns: [{name: id, kind: sequence, key: true}]}
+transforms:
+  - id: none
+    plugin: quality
+    rules: [{rule: range, columns: [id], max: -1, action: dead-letter}]
+    on_error: dead-letter
+sinks:
+  - {plugin: blackhole}
+"""
+
 tests = 0
 failures = 0
 
@@ -76,7 +91,7 @@ def check(name, good, why=""):
 
 
 def finish():
-    """The plan; what the process ends with."""
+    """The plan; and what the process ends with."""
     print("1..%d" % tests)
     return failures != 0
 
@@ -87,7 +102,7 @@ class Daemon:
         self.folder = folder
         os.makedirs(os.path.join(folder, "conf"))
         for name, text in (files or {"common.yaml": COMMON % {"dir": folder, "options": options},
-                                     "orders.yaml": ORDERS, "nightly.yaml": NIGHTLY}).items():
+                                     "orders.yaml": ORDERS, "nightly.yaml": NIGHTLY, "refusing.yaml": REFUSING}).items():
             with open(os.path.join(folder, "conf", name), "w", encoding="utf-8") as file:
                 file.write(text)
         self.start()
@@ -157,3 +172,28 @@ def pictures(browser, name):
         browser.wait("document.documentElement.dataset.theme === '%s'" % scheme)
         browser.screenshot(os.path.join(sys.argv[3], "%s-%s.png" % (name, scheme)))
     browser.colours("light")
+
+
+def run(chromium, begin, tests):
+    """All of a test program: begin(FOLDER) gives its daemon, tests(BROWSER, DAEMON, FOLDER) checks. What the
+    process ends with; nothing is left behind."""
+    os.makedirs(sys.argv[3], exist_ok=True)
+    folder = tempfile.mkdtemp(prefix="drip-console.")
+    daemon = browser = None
+    try:
+        daemon = begin(folder)
+        browser = Browser(chromium)
+        browser.size(1280, 900)
+        tests(browser, daemon, folder)
+        check("the browser has nothing to complain of", not browser.complaints(), "\n".join(browser.complaints()))
+    except (TimeoutError, RuntimeError, EOFError) as error:
+        check("the test goes to its end", False, "%s\n%s" % ("\n".join(browser.complaints() if browser else []), error))
+        if daemon is not None:
+            print("# " + "# ".join(daemon.log[-15:]))
+    finally:
+        if browser is not None:
+            browser.close()
+        if daemon is not None:
+            daemon.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    return finish()

@@ -2,16 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who uses the console without a mouse or without seeing it, and what it is shown that nobody chose:
 axe-core over every page in both colours, a walk by keys through every page, names and errors with
-markup in them, a hundred pipelines, a daemon that goes and comes back. test_access.py DRIPLINE
+markup in them, three hundred pipelines, a daemon that goes and comes back. test_access.py DRIPLINE
 CHROMIUM PICTURES AXE. Output is TAP."""
 import json
 import os
-import shutil
+import signal
 import sys
-import tempfile
 
 import support
-from browser import Browser
 from support import Daemon, button, check, free_port, go, pictures
 
 DRIPLINE, CHROMIUM, PICTURES, AXE = sys.argv[1:5]
@@ -237,6 +235,34 @@ def test_away_and_back(browser, daemon):
     browser.forgive("127.0.0.1:%d/" % daemon.port)
 
 
+def test_standstill(browser, daemon):
+    """A daemon that stands still keeps its connections, and says nothing."""
+    settle(browser, daemon, "", "Overview")
+    browser.wait("document.querySelector('.link.live')")
+    os.kill(daemon.process.pid, signal.SIGSTOP)
+    try:
+        browser.wait("document.querySelector('.link.offline') && document.querySelector('main [role=alert]')", "the word that nothing comes")
+    finally:
+        os.kill(daemon.process.pid, signal.SIGCONT)
+    check("a daemon that says nothing is not shown as live", True)
+    browser.wait("document.querySelector('.link.live')", "the stream again")
+    check("and is, when it goes on", True)
+
+
+def test_no_storage(browser, daemon):
+    """A browser may keep nothing for pages."""
+    script = browser.call("Page.addScriptToEvaluateOnNewDocument", source="""for (const name of ['sessionStorage', 'localStorage'])
+        Object.defineProperty(window, name, { get() { throw new DOMException('no', 'SecurityError'); } });""")["identifier"]
+    browser.leave()
+    settle(browser, daemon, "query", "Query")
+    browser.evaluate("%s.click()" % button("Dark colours"))
+    browser.wait("document.documentElement.dataset.theme === 'dark'")
+    browser.evaluate("[...document.querySelectorAll('nav a')][0].click()")
+    browser.wait("document.querySelector('tbody tr th a')")
+    check("the page works where the browser keeps nothing", True)
+    browser.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
+
+
 def test_left_pages(browser, daemon):
     """A page that the browser keeps for its button Back holds no connection: it has six for a server."""
     browser.leave()
@@ -257,12 +283,13 @@ def test_left_pages(browser, daemon):
 def test_many(browser, folder):
     folder = os.path.join(folder, "many")
     files = {"common.yaml": COMMON % {"dir": folder, "port": 0, "markup": ""}}
-    files.update({"p%03d.yaml" % n: MANY % {"n": n} for n in range(100)})
+    files.update({"p%03d.yaml" % n: MANY % {"n": n} for n in range(300)})
     daemon = Daemon(DRIPLINE, folder, files=files)
     try:
         settle(browser, daemon, "", "Overview")
-        browser.wait("document.querySelectorAll('tbody th[scope=row]').length === 100", "a hundred rows")
-        check("a hundred pipelines are listed", True)
+        browser.wait("document.querySelectorAll('tbody th[scope=row]').length === 100 && document.querySelector('main').innerText.includes('1 to 100 of 300')",
+                     "the first hundred of three")
+        check("three hundred pipelines are listed, a hundred at once", True)
         browser.wait("[...document.querySelectorAll('tbody tr')].filter((r) => r.querySelector('th[scope=row]')).every((r) => r.innerText.includes('finished'))", "their end")
         pictures(browser, "many")
         browser.evaluate("document.querySelector('input[type=search]').focus()")
@@ -270,49 +297,36 @@ def test_many(browser, folder):
         browser.wait("document.querySelectorAll('tbody th[scope=row]').length === 1", "the one")
         check("one is found by its name", "pipeline_042" in support.text_of(browser, "tbody"))
         settle(browser, daemon, "pipeline", "Pipelines")
-        browser.wait("document.querySelectorAll('.graph svg').length === 12 && document.querySelectorAll('ul.names li').length === 88", "graphs and names")
+        browser.wait("document.querySelectorAll('.graph svg').length === 24 && document.querySelectorAll('ul.names li').length === 276", "graphs and names")
         check("the first are drawn, the others named", True)
-        axe(browser, "a hundred pipelines")
+        axe(browser, "three hundred pipelines")
     finally:
         daemon.stop()
         browser.leave()
         browser.forgive("127.0.0.1:%d/" % daemon.port)
 
 
-def main():
-    os.makedirs(PICTURES, exist_ok=True)
-    folder = tempfile.mkdtemp(prefix="drip-access.")
+def begin(folder):
     values = {"dir": folder, "port": free_port(), "markup": MARKUP, "long": LONG}
-    daemon = browser = None
-    try:
-        daemon = Daemon(DRIPLINE, os.path.join(folder, "one"), files={
-            "common.yaml": COMMON % values, "train.yaml": TRAIN, "failing.yaml": FAILING % values, "odd.yaml": ODD_NAMES % values})
-        browser = Browser(CHROMIUM)
-        browser.size(1280, 900)
-        settle(browser, daemon, "models", "Models")
-        browser.wait("document.querySelector('main').innerText.includes('version 1')", "the trained model")
-        settle(browser, daemon, "", "Overview")
-        browser.wait("document.querySelector('main .error') && document.querySelector('main').innerText.includes('1 in trouble')", "the failure")
-        check("what failed stands on top, with its error", MARKUP in support.text_of(browser, "main .error"), support.text_of(browser))
-        test_axe(browser, daemon)
-        test_keys(browser, daemon)
-        test_pages(browser, daemon)
-        test_away_and_back(browser, daemon)
-        test_left_pages(browser, daemon)
-        test_many(browser, folder)
-        check("the browser has nothing to complain of", not browser.complaints(), "\n".join(browser.complaints()))
-    except (TimeoutError, RuntimeError, EOFError) as error:
-        check("the test goes to its end", False, "%s\n%s" % ("\n".join(browser.complaints() if browser else []), error))
-        if daemon is not None:
-            print("# " + "# ".join(daemon.log[-15:]))
-    finally:
-        if browser is not None:
-            browser.close()
-        if daemon is not None:
-            daemon.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-    return support.finish()
+    return Daemon(DRIPLINE, os.path.join(folder, "one"), files={
+        "common.yaml": COMMON % values, "train.yaml": TRAIN, "failing.yaml": FAILING % values, "odd.yaml": ODD_NAMES % values})
+
+
+def all_tests(browser, daemon, folder):
+    settle(browser, daemon, "models", "Models")
+    browser.wait("document.querySelector('main').innerText.includes('version 1')", "the trained model")
+    settle(browser, daemon, "", "Overview")
+    browser.wait("document.querySelector('main .error') && document.querySelector('main').innerText.includes('1 in trouble')", "the failure")
+    check("what failed stands on top, with its error", MARKUP in support.text_of(browser, "main .error"), support.text_of(browser))
+    test_axe(browser, daemon)
+    test_keys(browser, daemon)
+    test_pages(browser, daemon)
+    test_away_and_back(browser, daemon)
+    test_standstill(browser, daemon)
+    test_left_pages(browser, daemon)
+    test_many(browser, folder)
+    test_no_storage(browser, daemon)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(support.run(CHROMIUM, begin, all_tests))

@@ -4,13 +4,11 @@
 DRIPLINE CHROMIUM PICTURES. Output is TAP; screenshots go to the folder PICTURES."""
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 
 import support
-from browser import HANG_S, Browser
+from browser import HANG_S
 from support import Daemon, button, check, free_port, go, pictures, text_of
 
 DRIPLINE, CHROMIUM, PICTURES = sys.argv[1:4]
@@ -131,6 +129,7 @@ def test_pages(browser, daemon):
     pictures(browser, "catalog")
     go(browser, daemon, "catalog/dw.fact_order", "dw.fact_order")
     check("a table shows its references", "dw.dim_person" in text_of(browser), text_of(browser))
+    check("and its types by the names of the configuration", "int64" in text_of(browser), text_of(browser))
     go(browser, daemon, "models", "Models")
     browser.wait("document.querySelector('main').innerText.includes('No model')")
     check("models say that there is none", True)
@@ -142,7 +141,7 @@ def test_pages(browser, daemon):
     check("queries say that no API is configured", "No API" in text_of(browser), text_of(browser))
     browser.forgive("api/v1/query")
     go(browser, daemon, "pipeline", "Pipelines")
-    check("all pipelines are drawn", browser.evaluate("document.querySelectorAll('.graph svg').length") == 2)
+    check("all pipelines are drawn", browser.evaluate("document.querySelectorAll('.graph svg').length") == 3)
 
 
 def test_keyboard(browser, daemon):
@@ -198,6 +197,88 @@ def test_structure(browser, daemon):
               wide <= 360 and one and named == 0 and tables, (wide, one, named, tables))
 
 
+def test_odd_pages(browser, daemon):
+    """An address that there is not, and a daemon that answers with what the page does not expect."""
+    go(browser, daemon, "nothing", "No such page")
+    check("an address that there is not says so", not browser.evaluate("document.querySelectorAll('nav [aria-current]').length"))
+    browser.evaluate("window.kept = fetch, window.fetch = (path, options) => (String(path).startsWith('api/v1/models')"
+                     " ? Promise.resolve(new Response('{\"a\": 1}')) : kept(path, options))")
+    go(browser, daemon, "models", "This page has failed")
+    check("a page that fails says so, and the others are there", browser.evaluate("document.querySelectorAll('nav a').length") == 8)
+    go(browser, daemon, "catalog", "Catalog")
+    browser.evaluate("window.fetch = kept")
+    go(browser, daemon, "models", "Models")
+    check("and comes back", True)
+    go(browser, daemon, "quality", "Quality")
+    browser.wait("document.querySelector('main').innerText.includes('250 in all, the newest 100 are listed below')", "the dead letters")
+    ids = browser.evaluate("[...document.querySelectorAll('table')].pop().querySelector('tbody').innerText.split('\\n').map((line) => parseInt(line, 10))")
+    check("of many dead letters the newest are listed, and all are counted", len(ids) == 100 and ids == sorted(ids, reverse=True), ids[:5])
+    browser.evaluate("[...document.querySelectorAll('nav a')].find((a) => a.innerText === 'Catalog').click()")
+    browser.wait("document.querySelector('tbody tr th a')")
+    browser.evaluate("document.querySelector('tbody tr th a').click()")
+    browser.wait("document.activeElement.tagName === 'H1' && document.activeElement.innerText.startsWith('dw.')", "the focus on the table's heading")
+    check("the heading of a table has the focus", True)
+
+
+TEXTS = [("count(99999.4)", "99,999"), ("count(99999.6)", "100 k"), ("count(123456)", "123 k"), ("count(999499)", "999 k"),
+         ("count(999950)", "1.00 m"), ("count(1234567890)", "1.23 bn"), ("count(null)", "–"), ("bytes(512)", "512 B"),
+         ("bytes(1023.9 * 1024 * 1024)", "1.00 GiB"), ("bytes(1010 * 1024 * 1024)", "1010 MiB"), ("bytes(10 * 1024 * 1024)", "10.0 MiB"),
+         ("perSecond(0.01)", "<0.1"), ("perSecond(0)", "0"), ("perSecond(9.97)", "10"), ("duration(0.25)", "250 ms"), ("duration(3725)", "1 h 2 min")]
+
+# Of a daemon that ran before, of the one that runs, and of a pipeline that is new.
+JOINED = """import('/app/api.js').then(({ join }) => {
+    const told = (times, name) => ({ step_seconds: 10, times, pipelines: [{ name, rows_in_per_second: times, rows_out_per_second: times, lag_seconds: times }] });
+    const first = join(null, told([10, 20, 30], 'a'));
+    const second = join(first, told([25, 3615], 'constructor'));
+    const p = second.pipelines;
+    return JSON.stringify([first.times, second.times, p.constructor.in, p.a === undefined, join(first, { step_seconds: 10, times: [], pipelines: [] }).times]); })"""
+
+
+def test_figures(browser, daemon):
+    go(browser, daemon, "", "Overview")
+    for call, want in TEXTS:
+        is_ = browser.evaluate("import('/app/ui.js').then((ui) => ui.%s)" % call).strip()
+        check("%s is %s" % (call, want), is_ == want, is_)
+    joined = json.loads(browser.evaluate(JOINED))
+    check("what two daemons tell is one history", joined == [[10, 20, 30], [20, 25, 3615], [None, 25, 3615], True, [10, 20, 30]], joined)
+
+
+def modules(browser):
+    browser.evaluate("import('/app/api.js').then((api) => { window.api = api; })")
+
+
+def test_past(browser, daemon):
+    """What was before the page was opened; the daemon has sampled by then, since it does each ten seconds."""
+    go(browser, daemon, "", "Overview")
+    modules(browser)
+    browser.wait("api.live.status.uptime_seconds > 21", "two samples")
+    browser.leave()
+    go(browser, daemon, "pipeline/orders", "orders")
+    modules(browser)
+    browser.wait("api.live.past && api.live.past.times.length > 1 && api.live.samples.length > 0", "the history")
+    told = json.loads(browser.evaluate("""JSON.stringify({ before: api.live.samples[0].at - api.live.past.times[0],
+        rate: api.live.past.pipelines.orders.in[1], count: api.live.past.times.length })"""))
+    check("a chart begins before the page was opened", told["before"] > 15 and told["rate"] > 0, told)
+    browser.wait("document.querySelectorAll('.chart canvas').length === 2", "rates and lag")
+    check("the hour is what is shown first", browser.evaluate("%s.getAttribute('aria-pressed')" % button("Last hour")) == "true")
+    browser.evaluate("%s.click()" % button("Last 3 minutes"))
+    browser.wait("%s.getAttribute('aria-pressed') === 'true'" % button("Last 3 minutes"))
+    check("each second can be seen, too", True)
+    browser.wait("api.live.past.times.length > %d && api.live.past.pipelines.orders.in.length === api.live.past.times.length" % told["count"], "one more")
+    check("the history goes on while the page is open", True)
+
+
+def test_return(browser, daemon):
+    """After a while in which no page was open: the first status is not that of when one was."""
+    before = daemon.status()["now"]
+    go(browser, daemon, "", "Overview")
+    modules(browser)
+    browser.wait("api.live.samples.length > 1", "the stream")
+    first = browser.evaluate("api.live.samples[0].at * 1000 - Date.parse('%s')" % before)
+    check("a page begins with what is so now", first >= 0, first)
+    browser.leave()
+
+
 def test_token(browser, folder):
     daemon = Daemon(DRIPLINE, os.path.join(folder, "locked"), ', token: "%s"' % TOKEN)
     try:
@@ -208,11 +289,18 @@ def test_token(browser, folder):
         browser.press("Enter")
         browser.wait("document.querySelector('.gate .error')", "the refusal")
         check("a wrong token is refused", True)
+        check("the question for the token has the focus", browser.evaluate("document.activeElement.type") == "password")
+        browser.evaluate("document.querySelector('.gate input').select()")
+        browser.type("\u043a\u043b\u044e\u0447-\u043a\u043b\u044e\u0447")
+        browser.press("Enter")
+        browser.wait("document.querySelector('.gate .error')", "the refusal")
+        check("and one that no header can carry", True)
         browser.evaluate("document.querySelector('.gate input').select()")
         browser.type(TOKEN)
         browser.press("Enter")
         browser.wait("document.querySelector('.link.live') && document.querySelector('tbody tr th a')", "the overview")
         check("the token opens the page", True)
+        check("and the focus is on its heading", browser.evaluate("document.activeElement.tagName") == "H1")
         check("it is kept for the tab only", browser.evaluate("sessionStorage.getItem('token') !== null && localStorage.getItem('token') === null"))
         daemon.stop()
         browser.wait("document.querySelector('.link.offline')", "that the daemon is gone")
@@ -307,35 +395,24 @@ def test_queries(browser, folder):
         browser.forgive("127.0.0.1:%d/" % daemon.port)
 
 
-def main():
-    os.makedirs(PICTURES, exist_ok=True)
-    folder = tempfile.mkdtemp(prefix="drip-console.")
-    daemon = browser = None
-    try:
-        daemon = Daemon(DRIPLINE, os.path.join(folder, "open"))
-        browser = Browser(CHROMIUM)
-        browser.size(1280, 900)
-        test_overview(browser, daemon)
-        pictures(browser, "overview")
-        test_pipeline(browser, daemon)
-        test_pages(browser, daemon)
-        test_keyboard(browser, daemon)
-        test_structure(browser, daemon)
-        test_queries(browser, folder)
-        test_token(browser, folder)
-        check("the browser has nothing to complain of", not browser.complaints(), "\n".join(browser.complaints()))
-    except (TimeoutError, RuntimeError, EOFError) as error:
-        check("the test goes to its end", False, "%s\n%s" % ("\n".join(browser.complaints() if browser else []), error))
-        if daemon is not None:
-            print("# " + "# ".join(daemon.log[-15:]))
-    finally:
-        if browser is not None:
-            browser.close()
-        if daemon is not None:
-            daemon.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-    return support.finish()
+def begin(folder):
+    return Daemon(DRIPLINE, os.path.join(folder, "open"))
+
+
+def all_tests(browser, daemon, folder):
+    test_overview(browser, daemon)
+    pictures(browser, "overview")
+    test_pipeline(browser, daemon)
+    test_pages(browser, daemon)
+    test_odd_pages(browser, daemon)
+    test_keyboard(browser, daemon)
+    test_structure(browser, daemon)
+    test_figures(browser, daemon)
+    test_past(browser, daemon)
+    test_queries(browser, folder)
+    test_return(browser, daemon)
+    test_token(browser, folder)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(support.run(CHROMIUM, begin, all_tests))

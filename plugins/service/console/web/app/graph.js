@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // A directed graph: laid out by dagre, drawn as SVG. Each page puts a table of the same beside it.
-import { html, useMemo } from '../lib/preact.js';
+import { html, useEffect, useMemo, useRef } from '../lib/preact.js';
 
 const CHARS = 30;
+const own = (id) => `:${id}`; // dagre keeps nodes in plain objects, and "constructor" is a name, too
+const context = document.createElement('canvas').getContext('2d');
+
+function widthOf(text, bold) {
+	context.font = `${bold ? '600 13px' : '11.5px'} ${getComputedStyle(document.documentElement).fontFamily}`;
+	return context.measureText(text).width;
+}
 
 function cut(text) {
 	return text.length <= CHARS ? text : `${text.slice(0, CHARS - 13)}…${text.slice(-12)}`;
@@ -13,10 +20,10 @@ function layOut(nodes, edges) {
 	graph.setGraph({ rankdir: 'LR', nodesep: 18, ranksep: 56, marginx: 12, marginy: 12 });
 	graph.setDefaultEdgeLabel(() => ({}));
 	for (const node of nodes) {
-		const longest = Math.max(...[node.name, ...node.lines].map((text) => Math.min(CHARS, text.length)));
-		graph.setNode(node.id, { width: Math.max(110, longest * 7.4 + 28), height: 30 + node.lines.length * 17 + (node.fill === undefined ? 0 : 12) });
+		const longest = Math.max(widthOf(cut(node.name), true), ...node.lines.map((text) => widthOf(cut(text), false)));
+		graph.setNode(own(node.id), { width: Math.max(110, Math.ceil(longest) + 28), height: 30 + node.lines.length * 17 + (node.fill === undefined ? 0 : 12) });
 	}
-	edges.forEach((edge, i) => graph.setEdge(edge.from, edge.to, {}, String(i)));
+	edges.forEach((edge, i) => graph.setEdge(own(edge.from), own(edge.to), {}, String(i)));
 	window.dagre.layout(graph);
 	return graph;
 }
@@ -55,14 +62,22 @@ export function Graph({ label, nodes, edges }) {
 	const shape = JSON.stringify([nodes.map((n) => [n.id, n.name, n.lines.length, n.href ? 1 : 0]), edges]);
 	const graph = useMemo(() => layOut(nodes, edges), [shape]);
 	const { width, height } = graph.graph();
+	const place = useRef();
+	const start = nodes.find((node) => node.tone === 'start');
+	useEffect(() => {
+		if (start) { // where it is wider than the page, what it is about comes first
+			const at = graph.node(own(start.id));
+			place.current.scrollTo(at.x - place.current.clientWidth / 2, at.y - place.current.clientHeight / 2);
+		}
+	}, [graph]);
 	const links = nodes.some((node) => node.href);
-	return html`<div class="graph" tabindex="0" role="group" aria-label=${`${label}; the table beside it says the same`}>
+	return html`<div class="graph" tabindex="0" role="group" ref=${place} aria-label=${`${label}; the table beside it says the same`}>
 		<svg width=${width} height=${height} viewBox=${`0 0 ${width} ${height}`} role=${links ? 'group' : 'img'} aria-label=${label}>
 			<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
 				<path class="arrow" d="M0,0 L8,4 L0,8 z" /></marker></defs>
 			${edges.map((edge, i) => html`<path class=${`edge ${edge.dashed ? 'dashed' : ''}`} marker-end="url(#arrow)"
-				d=${path(graph.edge(edge.from, edge.to, String(i)).points)}><title>${edge.title || ''}</title></path>`)}
-			${nodes.map((node) => html`<${Node} key=${node.id} node=${node} place=${graph.node(node.id)} />`)}
+				d=${path(graph.edge(own(edge.from), own(edge.to), String(i)).points)}><title>${edge.title || ''}</title></path>`)}
+			${nodes.map((node) => html`<${Node} key=${node.id} node=${node} place=${graph.node(own(node.id))} />`)}
 		</svg>
 	</div>`;
 }

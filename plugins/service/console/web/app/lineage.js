@@ -3,9 +3,10 @@
 // of one of its columns.
 import { html, useMemo, useState } from '../lib/preact.js';
 import { Graph } from './graph.js';
-import { Class, Fetched, Table, count, datasetLink, pipelineLink, time, useData } from './ui.js';
+import { Class, Fetched, Name, Table, count, datasetLink, pipelineLink, time, useData } from './ui.js';
 
 const NODES_MAX = 250; // drawn at once
+const EDGES_MAX = 1000;
 const SHARD = /_m_\d{6}$/;
 const STEPS = [1, 2, 3];
 
@@ -43,12 +44,12 @@ function Datasets() {
 				<span class="muted small" role="status">${count(rows.length)} of ${count(all.length)}</span></div>
 			<${Table} caption="Datasets that lineage knows" rows=${rows} keyOf=${(d) => `${d.namespace} ${d.name}`}
 				empty=${data.length ? 'None is like that.' : 'Nothing is known yet: lineage is recorded when a pipeline runs.'} columns=${[
-					{ name: 'Dataset', head: true, cell: (d) => html`<a href=${datasetLink(d.name)} title=${d.name}>${shortName(d.shown)}</a>${d.shards > 1 ? html` <span class="small muted">${d.shards} shards</span>` : null}` },
+					{ name: 'Dataset', head: true, cell: (d) => html`<a href=${datasetLink(d.name)} title=${d.name}><${Name} of=${shortName(d.shown)} /></a>${d.shards > 1 ? html` <span class="small muted">${d.shards} shards</span>` : null}` },
 					{ name: 'In', wide: true, cell: (d) => html`<span class="small muted code">${d.namespace || '–'}</span>` },
 					{ name: 'Columns', number: true, cell: (d) => count(d.columns) },
 					{ name: 'Highest class', cell: (d) => (d.class ? html`<${Class} name=${d.class} />` : '–') },
-					{ name: 'Is', cell: (d) => [d.read ? 'read' : '', d.written ? 'written' : ''].filter(Boolean).join(' and ') },
-					{ name: 'Recorded', cell: (d) => time(d.recorded) },
+					{ name: 'Is', whole: true, cell: (d) => [d.read ? 'read' : '', d.written ? 'written' : ''].filter(Boolean).join(' and ') },
+					{ name: 'Recorded', whole: true, cell: (d) => time(d.recorded) },
 				]} />
 		</section>`;
 	}}<//>`;
@@ -105,13 +106,13 @@ function build(edges, name, column, columns) {
 const joined = (list, one) => list.map((item, i) => html`${i ? ', ' : ''}${one(item)}`);
 
 const edgeColumns = (columns) => {
-	const side = (s) => html`<a href=${datasetLink(s.name, columns ? s.column : '')} title=${s.name}>${shortName(folded(s.name))}${columns && s.column ? `.${s.column}` : ''}</a>`;
+	const side = (s) => html`<a href=${datasetLink(s.name, columns ? s.column : '')} title=${s.name}><${Name} of=${`${shortName(folded(s.name))}${columns && s.column ? `.${s.column}` : ''}`} /></a>`;
 	return [
 		{ name: 'From', head: true, cell: (e) => side(e.edge.from) },
 		{ name: 'To', wide: true, cell: (e) => side(e.edge.to) },
 		{ name: 'How', cell: (e) => [...e.kinds].sort().join(', ') },
 		...(columns ? [{ name: 'Class', cell: (e) => html`<${Class} name=${e.edge.class} />` }] : []),
-		{ name: 'Pipeline', cell: (e) => joined([...e.pipelines], (p) => (p ? html`<a href=${pipelineLink(p)}>${p}</a>` : 'a service')) },
+		{ name: 'Pipeline', cell: (e) => joined([...e.pipelines], (p) => (p ? html`<a href=${pipelineLink(p)}><${Name} of=${p} /></a>` : 'a service')) },
 		{ name: 'Steps away', number: true, cell: (e) => e.steps },
 	];
 };
@@ -152,8 +153,8 @@ function View({ data, name, column }) {
 				${column ? null : html`<button aria-pressed=${asColumns} onClick=${() => setAsColumns(!asColumns)}>Show columns</button>`}</div></div>
 			${graph.nodes.length === 0
 				? html`<p class="muted">${edges.length === 0 ? 'Nothing is known of it: lineage is recorded when a pipeline runs.' : 'No values flow here within these steps.'}</p>`
-				: graph.nodes.length > NODES_MAX
-					? html`<p class="note-box">${count(graph.nodes.length)} are too many to draw: choose fewer steps, or one column below.</p>`
+				: graph.nodes.length > NODES_MAX || graph.edges.length > EDGES_MAX
+					? html`<p class="note-box">${count(graph.nodes.length)} with ${count(graph.edges.length)} ways between them are too many to draw: choose fewer steps, or one column below.</p>`
 					: html`<${Graph} label=${`Lineage of ${name}`} nodes=${graph.nodes} edges=${graph.edges} />`}
 			${hidden ? html`<p class="small muted">Columns that only a filter or a join looks at are left out.</p>` : null}
 			${column ? null : html`<p class="small">Columns: ${joined(columnsOf(edges, name), (c) => html`<a href=${datasetLink(name, c)}>${c}</a>`)}</p>`}

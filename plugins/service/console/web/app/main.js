@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The frame of the page: routes by the URL's hash, navigation, the token, the theme, and what a
 // screen reader is told.
-import { html, render, useEffect, useRef, useState } from '../lib/preact.js';
-import { connect, unlock } from './api.js';
+import { html, render, useEffect, useErrorBoundary, useRef, useState } from '../lib/preact.js';
+import { browser, connect, isPlain, tab, unlock } from './api.js';
 import { Catalog } from './catalog.js';
 import { Lineage } from './lineage.js';
 import { Models } from './models.js';
@@ -11,7 +11,7 @@ import { Pipeline } from './pipeline.js';
 import { Quality } from './quality.js';
 import { Query } from './query.js';
 import { Runs } from './runs.js';
-import { duration, time, useLive } from './ui.js';
+import { Problem, duration, time, useLive } from './ui.js';
 
 const PAGES = [
 	['', 'Overview', Overview],
@@ -52,7 +52,7 @@ function useRoute() {
 // "light" or "dark": what was chosen, or what the system wants.
 function useTheme() {
 	const dark = matchMedia('(prefers-color-scheme: dark)');
-	const [chosen, setChosen] = useState(localStorage.getItem('theme'));
+	const [chosen, setChosen] = useState(browser.get('theme'));
 	const [system, setSystem] = useState(dark.matches ? 'dark' : 'light');
 	const theme = chosen || system;
 	useEffect(() => {
@@ -63,12 +63,13 @@ function useTheme() {
 	document.documentElement.dataset.theme = theme;
 	return [theme, () => {
 		const next = theme === 'dark' ? 'light' : 'dark';
-		localStorage.setItem('theme', next);
+		browser.set('theme', next);
 		setChosen(next);
 	}];
 }
 
 // Says changes of state, each once; those that jobs go through day and night are no news.
+const SAID = 5; // at once
 const NEWS = ['failed', 'retrying', 'paused', 'stopped'];
 
 function Announcer({ live }) {
@@ -82,7 +83,8 @@ function Announcer({ live }) {
 		const changed = Object.keys(now).filter((k) => before.current[k] !== undefined && before.current[k] !== now[k]
 			&& (k === 'link' || NEWS.includes(now[k]) || NEWS.includes(before.current[k])));
 		if (changed.length !== 0) {
-			setText(changed.map((k) => (k === 'link' ? `Connection: ${LINKS[now.link]}` : `${k} is ${now[k]}`)).join('. '));
+			const said = changed.slice(0, SAID).map((k) => (k === 'link' ? `Connection: ${LINKS[now.link]}` : `${k} is ${now[k]}`));
+			setText([...said, ...(changed.length > SAID ? [`and ${changed.length - SAID} more`] : [])].join('. '));
 		}
 		before.current = now;
 	});
@@ -91,13 +93,24 @@ function Announcer({ live }) {
 
 function Gate() {
 	const [token, setToken] = useState('');
-	const tried = sessionStorage.getItem('token') !== null;
+	const [odd, setOdd] = useState(false);
+	const field = useRef();
+	const tried = odd || tab.get('token') !== null;
+	useEffect(() => field.current.focus(), []);
+	const send = (event) => {
+		const given = token.trim();
+		event.preventDefault();
+		setOdd(!isPlain(given));
+		if (isPlain(given)) {
+			unlock(given);
+		}
+	};
 	return html`<main class="gate" id="main"><div class="panel">
 		<h1>Dripline</h1>
-		<form onSubmit=${(event) => { event.preventDefault(); unlock(token); }}>
+		<form onSubmit=${send}>
 			<p>This console asks for its token: the option <code>token</code> of the service.</p>
 			${tried ? html`<p class="error" role="alert">The token is wrong.</p>` : null}
-			<label>Token<input type="password" autocomplete="off" required value=${token} onInput=${(event) => setToken(event.target.value)} /></label>
+			<label>Token<input ref=${field} type="password" autocomplete="off" required value=${token} onInput=${(event) => setToken(event.target.value)} /></label>
 			<button class="main">Continue</button>
 			<p class="small muted">It is kept for this tab only.</p>
 		</form>
@@ -109,7 +122,7 @@ function Banner({ live }) {
 	if (live.link !== 'offline') {
 		return null;
 	}
-	return html`<p class="error" role="alert">The daemon does not answer since ${time(live.since)}${live.status ? ': the figures are of that time' : ''}. This page goes on by itself when it is back.</p>`;
+	return html`<p class="error" role="alert">The daemon does not answer since ${time(live.since)}${live.status ? `: the figures are of ${time(live.status.now)}` : ''}. This page goes on by itself when it is back.</p>`;
 }
 
 function Navigation({ page, live, theme, turnTheme }) {
@@ -121,9 +134,29 @@ function Navigation({ page, live, theme, turnTheme }) {
 			<span class=${`link ${live.link}`}>${LINKS[live.link]}</span>
 			<button onClick=${turnTheme}>${theme === 'dark' ? 'Light' : 'Dark'} colours</button>
 			${live.status ? html`<span>version ${live.status.version}, up ${duration(live.status.uptime_seconds)}</span>` : null}
+			<span>times of ${Intl.DateTimeFormat().resolvedOptions().timeZone || 'this machine'}</span>
 			<a href="licenses.txt">Licences</a>
 		</div>
 	</header>`;
+}
+
+function Unknown() {
+	return html`<h1 tabindex="-1">No such page</h1><p>The address names a page that there is not: <a href="#/">the overview</a>.</p>`;
+}
+
+// A page that fails takes nothing with it.
+function Guarded({ page: Page, here, parts, theme }) {
+	const [error, reset] = useErrorBoundary();
+	const [failed, setFailed] = useState(null); // where
+	useEffect(() => {
+		if (error && failed !== null && failed !== here) {
+			reset();
+		}
+		setFailed(error ? here : null);
+	}, [here, error]);
+	return error
+		? html`<h1 tabindex="-1">This page has failed</h1><${Problem} error=${{ message: String(error.message || error), hint: 'Load it again. If that does not help it is a defect of this page; the command line shows the same.' }} />`
+		: html`<${Page} parts=${parts} theme=${theme} />`;
 }
 
 function App() {
@@ -132,20 +165,22 @@ function App() {
 	const [theme, turnTheme] = useTheme();
 	const main = useRef();
 	const here = `${page}/${parts.join('/')}`;
-	const first = useRef(here);
-	const [name, title, Page] = PAGES.find(([known]) => known === page) || PAGES[0];
+	const locked = live.link === 'locked';
+	const view = locked ? null : here;
+	const first = useRef(view);
+	const [name, title, Page] = PAGES.find(([known]) => known === page) || ['?', 'No such page', Unknown];
 	useEffect(() => {
 		document.title = `${parts[0] ? `${parts[0]} – ` : ''}${title} – Dripline`;
-		if (first.current !== here) {
-			first.current = null;
+		if (first.current !== view) {
+			first.current = undefined;
 			const heading = main.current && main.current.querySelector('h1');
 			if (heading) {
 				heading.focus();
 			}
 			scrollTo(0, 0);
 		}
-	}, [here]);
-	if (live.link === 'locked') {
+	}, [view]);
+	if (locked) {
 		return html`<${Gate} />`;
 	}
 	return html`
@@ -153,7 +188,7 @@ function App() {
 		<${Announcer} live=${live} />
 		<div class="frame">
 			<${Navigation} page=${name} live=${live} theme=${theme} turnTheme=${turnTheme} />
-			<main id="main" ref=${main}><${Banner} live=${live} /><${Page} key=${name} parts=${parts} theme=${theme} /></main>
+			<main id="main" ref=${main}><${Banner} live=${live} /><${Guarded} key=${name} page=${Page} here=${here} parts=${parts} theme=${theme} /></main>
 		</div>`;
 }
 

@@ -2,7 +2,7 @@
 // The model registry: models, their versions with stage and metrics beside their baselines, and who
 // promoted what.
 import { html } from '../lib/preact.js';
-import { Fetched, Table, bytes, count, datasetLink, time, useData } from './ui.js';
+import { Fetched, Name, Table, bytes, count, datasetLink, time, useData } from './ui.js';
 
 const STAGES = { production: 'ok', staging: 'info', archived: '', none: '' };
 const link = (name, version) => `#/models/${encodeURIComponent(name)}${version ? `/${version}` : ''}`;
@@ -12,6 +12,18 @@ const NAMES = {
 	rmse: 'RMSE', mae: 'MAE', mape: 'MAPE',
 };
 
+// What those say who are not at home with them.
+const MEANINGS = {
+	auc: 'AUC: the chance that a case scores above a row that is none; 0.5 is a coin.',
+	pr_auc: 'PR AUC: mean precision over all thresholds; chance is the part of cases.',
+	precision_at_k: 'Precision at k: how many of the k highest scores are cases.',
+	log_loss: 'Log loss: how far scores are from what came, as probabilities; 0 is best.',
+	ece: 'ECE: mean distance of scores from the rates that came; 0 is best.',
+	rmse: 'RMSE: root of the mean squared error.',
+	mae: 'MAE: mean absolute error.',
+	mape: 'MAPE: mean absolute error in parts of the value.',
+};
+
 const nameOf = (key) => NAMES[key] || key.replace(/_/g, ' ');
 const isPlain = (v) => v === null || typeof v !== 'object';
 
@@ -19,7 +31,10 @@ function number(v) {
 	if (v === null || v === undefined) {
 		return '–';
 	}
-	return typeof v === 'number' && !Number.isInteger(v) ? String(Number(v.toPrecision(4))) : isPlain(v) ? String(v) : JSON.stringify(v);
+	if (typeof v === 'number') {
+		return Number.isInteger(v) ? v.toLocaleString('en') : String(Number(v.toPrecision(4)));
+	}
+	return isPlain(v) ? String(v) : JSON.stringify(v);
 }
 
 function quality(v) {
@@ -39,7 +54,7 @@ const versionColumns = (name, shown) => [
 	{ name: 'Stage', cell: (v) => html`<${Stage} name=${v.stage} />` },
 	{ name: 'Quality', cell: quality },
 	{ name: 'Kind', cell: (v) => v.component },
-	{ name: 'Made', cell: (v) => time(v.created) },
+	{ name: 'Made', whole: true, cell: (v) => time(v.created) },
 	{ name: 'By', cell: (v) => v.created_by },
 	{ name: 'Size', number: true, cell: (v) => bytes(v.artifact_bytes) },
 ];
@@ -63,9 +78,9 @@ function HoldOut({ version }) {
 	}
 	return html`${metrics.hold_out && metrics.hold_out.positives === 0 ? html`<p class="note-box">No confirmed case is among the rows it was measured on: what needs one is not known.</p>` : null}
 		<${Table} caption="On rows held out, beside its baselines" rows=${rows} keyOf=${(r) => r.name} columns=${[
-			{ name: 'Model', head: true, cell: (r) => (r.own ? r.name : html`${r.name} <span class="small muted">baseline</span>`) },
+			{ name: 'Model', head: true, cell: (r) => (r.own ? r.name : html`<${Name} of=${r.name} /> <span class="small muted">baseline</span>`) },
 			...keys.map((key) => ({ name: nameOf(key), number: true, cell: (r) => number(r[key]) })),
-		]} />`;
+		]} /><p class="small muted">${keys.map((key) => MEANINGS[key]).filter(Boolean).join(' ')}</p>`;
 }
 
 function Calibration({ bins }) {
@@ -99,7 +114,7 @@ function Parameters({ of }) {
 		const rows = Object.entries(group).sort((a, b) => b[1] - a[1]);
 		const most = Math.max(1e-9, ...rows.map((r) => r[1]));
 		return html`<h3>${nameOf(key)}</h3><${Table} caption=${nameOf(key)} rows=${rows} keyOf=${(r) => r[0]} columns=${[
-			{ name: 'Feature', head: true, cell: (r) => r[0] },
+			{ name: 'Feature', head: true, cell: (r) => html`<${Name} of=${r[0]} />` },
 			{ name: nameOf(key), number: true, cell: (r) => number(r[1]) },
 			{ name: 'Of the largest', cell: (r) => html`<meter min="0" max=${most} value=${Math.max(0, r[1])} aria-label=${`${key} of ${r[0]}`}></meter>` },
 		]} />`;
@@ -141,7 +156,7 @@ function All() {
 	return html`<h1 tabindex="-1">Models</h1>
 		<${Fetched} of=${of} what="the model registry">${(data) => html`<section class="panel" aria-label="Models">
 			<${Table} caption="Models" rows=${data} keyOf=${(m) => m.name} empty="No model has been trained yet." columns=${[
-				{ name: 'Model', head: true, cell: (m) => html`<a href=${link(m.name)}>${m.name}</a>` },
+				{ name: 'Model', head: true, cell: (m) => html`<a href=${link(m.name)}><${Name} of=${m.name} /></a>` },
 				{ name: 'What it is', wide: true, cell: (m) => m.description || '' },
 				{ name: 'Versions', number: true, cell: (m) => count(m.versions) },
 				{ name: 'Latest', number: true, cell: (m) => m.latest || '–' },

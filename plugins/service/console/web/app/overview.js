@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The first page: is everything running, how fast, how fresh.
 import { html, useState } from '../lib/preact.js';
-import { live, pickAll, pickPipeline, rate, rates } from './api.js';
-import { Chart } from './chart.js';
-import { Problem, Spark, State, Strip, Table, bytes, count, duration, perSecond, pipelineLink, useData, useLive } from './ui.js';
+import { pickAll, pickPipeline, rate } from './api.js';
+import { Rates, Spark } from './chart.js';
+import { Name, Problem, State, Strip, Table, bytes, count, duration, perSecond, pipelineLink, useData, useLive } from './ui.js';
 
 // The platform's targets: streams 15 minutes, jobs 4 hours from when they are due.
 const STREAM_S = 15 * 60;
@@ -26,7 +26,7 @@ export function freshness(p, lastGood, now) {
 
 export function useLastGood() {
 	const runs = useData('api/v1/runs', { limit: 1000 }, 15);
-	const last = {};
+	const last = Object.create(null);
 	for (const run of runs.data || []) {
 		if (run.state === 'succeeded' && run.ended) {
 			last[run.pipeline] = Math.max(last[run.pipeline] || 0, Date.parse(run.ended) / 1000);
@@ -60,14 +60,14 @@ function strip(status, fresh) {
 	const lags = streams.map((p) => p.lag_seconds).filter((lag) => lag !== null);
 	const lag = lags.length ? Math.max(...lags) : null;
 	return [
-		['Streams running', streams.length ? `${streams.filter((p) => p.state === 'running').length} of ${streams.length}` : '–',
-			streams.length ? tone(streams) : '', broken(streams) ? `${broken(streams)} in trouble` : 'none in trouble'],
-		['Jobs in order', jobs.length ? `${jobs.length - broken(jobs)} of ${jobs.length}` : '–', jobs.length ? tone(jobs) : '',
-			`${jobs.filter((p) => p.state === 'running').length} running now`],
+		['Streams', streams.length ? `${streams.filter((p) => p.state === 'running').length} of ${streams.length}` : '–',
+			streams.length ? tone(streams) : '', broken(streams) ? `running, ${broken(streams)} in trouble` : 'running'],
+		['Jobs', jobs.length ? `${jobs.length - broken(jobs)} of ${jobs.length}` : '–', jobs.length ? tone(jobs) : '',
+			`in order, ${jobs.filter((p) => p.state === 'running').length} running now`],
 		['Rows in', perSecond(rate(pickAll('in'))), '', 'a second'],
 		['Rows out', perSecond(rate(pickAll('out'))), '', 'a second'],
 		['Longest lag', duration(lag), lag === null ? '' : lag <= STREAM_S ? 'ok' : 'bad', 'of all streams'],
-		['Fresh', known.length ? `${good} of ${known.length}` : '–', known.length ? (good === known.length ? 'ok' : 'bad') : '',
+		['Fresh data', known.length ? `${good} of ${known.length}` : '–', known.length ? (good === known.length ? 'ok' : 'bad') : '',
 			`streams ${duration(STREAM_S)}, jobs ${duration(BATCH_S)}`],
 		['Dead letters', count(dead), dead ? 'warn' : '', 'since the start'],
 		['Memory', bytes(status.rss_bytes), '', `up ${duration(status.uptime_seconds)}`],
@@ -76,15 +76,15 @@ function strip(status, fresh) {
 
 function columns(fresh) {
 	return [
-		{ name: 'Pipeline', head: true, cell: (p) => html`<a href=${pipelineLink(p.name)}>${p.name}</a>` },
+		{ name: 'Pipeline', head: true, cell: (p) => html`<a href=${pipelineLink(p.name)}><${Name} of=${p.name} /></a>` },
 		{ name: 'State', cell: (p) => html`<${State} state=${p.state} />` },
 		{ name: 'Age of data', cell: (p) => html`<${Fresh} value=${fresh[p.name]} />` },
 		{ name: 'Lag', number: true, cell: (p) => (p.scheduled || p.state === 'finished' ? '–' : duration(p.lag_seconds)) },
 		{ name: 'Rows/s in', number: true, cell: (p) => perSecond(rate(pickPipeline(p.name, 'in'))) },
 		{ name: 'Rows/s out', number: true, cell: (p) => perSecond(rate(pickPipeline(p.name, 'out'))) },
-		{ name: 'Last 3 minutes', cell: (p) => html`<${Spark} values=${rates(pickPipeline(p.name, 'out'))} label=${`rows a second of ${p.name}`} />` },
+		{ name: 'Out, last hour', cell: (p) => html`<${Spark} name=${p.name} />` },
 		{ name: 'Rows out', number: true, cell: (p) => count(p.rows_out) },
-		{ name: 'Dead letters', number: true, cell: (p) => count(p.rows_dead) },
+		{ name: 'Dead letters', number: true, cell: (p) => (p.rows_dead ? html`<span class="badge warn">${count(p.rows_dead)}</span>` : '0') },
 	];
 }
 
@@ -111,7 +111,7 @@ export function Overview({ theme }) {
 		return html`<h1 tabindex="-1">Overview</h1><p class="muted" role="status">Waiting for the daemon …</p>`;
 	}
 	const now = Date.parse(status.now) / 1000;
-	const fresh = Object.fromEntries(status.pipelines.map((p) => [p.name, freshness(p, lastGood, now)]));
+	const fresh = Object.assign(Object.create(null), Object.fromEntries(status.pipelines.map((p) => [p.name, freshness(p, lastGood, now)])));
 	const broken = status.pipelines.filter(isBroken);
 	return html`
 		<h1 tabindex="-1">Overview</h1>
@@ -123,12 +123,9 @@ export function Overview({ theme }) {
 		<section class="panel" aria-labelledby="h-pipelines">
 			<h2 id="h-pipelines">Pipelines</h2>
 			${find}
+			<p class="small muted">Of a stream the age of its data is its lag, at most ${duration(STREAM_S)}; of a job the time since its last good run, which may be late by ${duration(BATCH_S)}. Rows are counted since the daemon started.</p>
 			<${Table} caption="Pipelines with state, freshness and rates" columns=${columns(fresh)} rows=${shown}
 				keyOf=${(p) => p.name} empty=${status.pipelines.length ? 'None is like that.' : 'No pipeline is configured.'} />
 		</section>
-		<section class="panel" aria-labelledby="h-rates">
-			<h2 id="h-rates">Rows a second, all pipelines</h2>
-			<${Chart} label="Rows a second of all pipelines" theme=${theme} times=${live.samples.map((s) => s.at)}
-				series=${[{ name: 'in', values: rates(pickAll('in')) }, { name: 'out', values: rates(pickAll('out')) }]} />
-		</section>`;
+		<${Rates} id="h-rates" title="Rows a second, all pipelines" theme=${theme} />`;
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // One pipeline: its stages as they work, and its switch.
 import { html, useState } from '../lib/preact.js';
-import { live, pickPipeline, pickStage, post, rate, rates } from './api.js';
-import { Chart } from './chart.js';
+import { pickPipeline, pickStage, post, rate } from './api.js';
+import { Lag, Rates } from './chart.js';
 import { Graph } from './graph.js';
 import { freshness, isBroken, useFind, useLastGood } from './overview.js';
-import { Confirm, Fetched, Problem, State, Strip, Table, bytes, count, duration, perSecond, pipelineLink, time, useData, useLive } from './ui.js';
+import { Confirm, Fetched, Name, Problem, State, Strip, Table, bytes, count, duration, perSecond, pipelineLink, time, useData, useLive } from './ui.js';
 
-const DRAWN = 12; // graphs on one page
+const DRAWN = 24; // graphs on one page
 const PAUSABLE = ['running', 'starting', 'retrying', 'waiting'];
 const RESUMABLE = ['paused', 'failed', 'stopped'];
 
@@ -81,31 +81,37 @@ function Switch({ pipeline }) {
 
 function Checkpoints({ name }) {
 	const of = useData('api/v1/checkpoints', { pipeline: name }, 5);
-	return html`<${Fetched} of=${of} what="checkpoints">${(data) => html`<${Table} caption="Checkpoints" rows=${data} keyOf=${(c) => c.partition} empty="None yet." columns=${[
+	return html`<${Fetched} of=${of} what="checkpoints">${(data) => (data.length === 1 && !data[0].partition ? null : html`<${Table} caption="Checkpoints" rows=${data} keyOf=${(c) => c.partition} empty="None yet." columns=${[
 		{ name: 'Partition', head: true, cell: (c) => c.partition || '(one)' },
 		{ name: 'Position', wide: true, cell: (c) => html`<code>${c.position}</code>` },
 		{ name: 'Epoch', number: true, cell: (c) => c.epoch },
-		{ name: 'Committed', cell: (c) => time(c.committed) },
-	]} />`}<//>`;
+		{ name: 'Committed', whole: true, cell: (c) => time(c.committed) },
+	]} />`)}<//>`;
 }
 
+const SNAPSHOT_COLUMNS = [
+	{ name: 'Table', head: true, cell: (p) => html`<${Name} of=${p.table} />` },
+	{ name: 'Done', number: true, cell: (p) => count(p.done) },
+	{ name: 'Total', number: true, cell: (p) => count(p.total) },
+	{ name: 'Part', cell: (p) => html`<meter min="0" max="1" value=${p.done / p.total} aria-label=${`done of ${p.table}`}></meter>` },
+];
+
+// Tables that are being loaded; of those that are, only how many.
 function Progress({ name }) {
 	const of = useData('api/v1/progress', {}, 5);
-	const rows = (of.data || []).filter((p) => p.pipeline === name && p.total > 0);
-	if (rows.length === 0) {
+	const all = (of.data || []).filter((p) => p.pipeline === name && p.total > 0);
+	const open = all.filter((p) => p.done < p.total);
+	if (all.length === 0) {
 		return null;
 	}
+	const rows = all.filter((p) => p.done >= p.total).reduce((sum, p) => sum + p.done, 0);
 	return html`<section class="panel" aria-labelledby="h-progress"><h2 id="h-progress">Snapshots and backfills</h2>
-		<${Table} caption="Tables that are loaded" rows=${rows} keyOf=${(p) => p.stage + p.table} columns=${[
-			{ name: 'Table', head: true, cell: (p) => p.table },
-			{ name: 'Done', number: true, cell: (p) => count(p.done) },
-			{ name: 'Total', number: true, cell: (p) => count(p.total) },
-			{ name: 'Part', cell: (p) => html`<meter min="0" max="1" value=${p.done / p.total} aria-label=${`done of ${p.table}`}></meter>` },
-		]} /></section>`;
+		<p class="small">${count(all.length - open.length)} of ${count(all.length)} tables are loaded, ${count(rows)} rows.</p>
+		${open.length ? html`<${Table} caption="Tables that are being loaded" rows=${open} keyOf=${(p) => p.stage + p.table} columns=${SNAPSHOT_COLUMNS} />` : null}</section>`;
 }
 
 export function Pipeline({ parts, theme }) {
-	return parts[0] ? html`<${One} name=${parts[0]} theme=${theme} />` : html`<${All} />`;
+	return parts[0] ? html`<${One} key=${parts[0]} name=${parts[0]} theme=${theme} />` : html`<${All} />`;
 }
 
 function All() {
@@ -116,12 +122,19 @@ function All() {
 	}
 	return html`<h1 tabindex="-1">Pipelines</h1>
 		${find ? html`<section class="panel" aria-label="Which">${find}</section>` : null}
-		${shown.slice(0, DRAWN).map((p) => html`<section class="panel" key=${p.name} aria-label=${p.name}>
+		<div class="graphs">${shown.slice(0, DRAWN).map((p) => html`<section class="panel" key=${p.name} aria-label=${p.name}>
 			<h2><a href=${pipelineLink(p.name)}>${p.name}</a> <${State} state=${p.state} /></h2>
-			<${Graph} label=${`Stages of ${p.name}`} ...${graphOf(p)} /></section>`)}
+			<${Graph} label=${`Stages of ${p.name}`} ...${graphOf(p)} /></section>`)}</div>
 		${shown.length > DRAWN ? html`<section class="panel" aria-labelledby="h-others"><h2 id="h-others">The others</h2>
 			<ul class="names">${shown.slice(DRAWN).map((p) => html`<li key=${p.name}><a href=${pipelineLink(p.name)}>${p.name}</a> <${State} state=${p.state} /></li>`)}</ul></section>` : null}
 		${shown.length === 0 ? html`<p class="muted">${status.pipelines.length ? 'None is like that.' : 'No pipeline is configured.'}</p>` : null}`;
+}
+
+function nextRun(p, now) {
+	const late = p.overdue_seconds > 60;
+	const wait = p.next_run ? Date.parse(p.next_run) / 1000 - now : null;
+	return ['Next run', wait === null ? '–' : wait > 0 ? `in ${duration(wait)}` : 'now', late ? 'warn' : '',
+		late ? `one is ${duration(p.overdue_seconds)} overdue` : p.next_run ? time(p.next_run) : 'by its schedule'];
 }
 
 function One({ name, theme }) {
@@ -131,7 +144,8 @@ function One({ name, theme }) {
 	if (!p) {
 		return html`<h1 tabindex="-1">${name}</h1><p class="muted" role="status">${status ? 'There is no such pipeline.' : 'Waiting for the daemon …'}</p>`;
 	}
-	const fresh = freshness(p, lastGood, Date.parse(status.now) / 1000);
+	const now = Date.parse(status.now) / 1000;
+	const fresh = freshness(p, lastGood, now);
 	const graph = graphOf(p);
 	return html`
 		<div class="head"><h1 tabindex="-1">${name} <${State} state=${p.state} /></h1><${Switch} pipeline=${p} /></div>
@@ -141,7 +155,7 @@ function One({ name, theme }) {
 			['Rows in', perSecond(rate(pickPipeline(name, 'in'))), '', 'a second'],
 			['Rows out', perSecond(rate(pickPipeline(name, 'out'))), '', 'a second'],
 			p.scheduled
-				? ['Next run', p.next_run ? time(p.next_run) : '–', 'small', p.overdue_seconds > 60 ? `${duration(p.overdue_seconds)} overdue` : 'by its schedule']
+				? nextRun(p, now)
 				: ['Lag', duration(p.lag_seconds), '', p.caught_up ? 'caught up' : p.lag_seconds === null ? 'not known yet' : 'behind its source'],
 			['Age of data', fresh.ok === null ? '–' : fresh.text, fresh.ok === null ? '' : fresh.ok ? 'ok' : 'bad', fresh.target],
 			['In flight', count(p.rows_in_flight), '', 'rows'],
@@ -152,12 +166,10 @@ function One({ name, theme }) {
 			<h2 id="h-stages">Stages</h2>
 			<${Graph} label=${`Stages of ${name}`} ...${graph} />
 			<${Table} caption=${`Stages of ${name}`} columns=${STAGE_COLUMNS(name)} rows=${p.stages} keyOf=${(s) => s.id} />
+			<p class="small muted">Rows are counted since the daemon started. Queue: what waits before a sink. Busy: time in the stage's code, waiting for its server included.</p>
 		</section>
-		<section class="panel" aria-labelledby="h-chart">
-			<h2 id="h-chart">Rows a second</h2>
-			<${Chart} label=${`Rows a second of ${name}`} theme=${theme} times=${live.samples.map((s) => s.at)}
-				series=${[{ name: 'in', values: rates(pickPipeline(name, 'in')) }, { name: 'out', values: rates(pickPipeline(name, 'out')) }]} />
-		</section>
+		<${Rates} id="h-chart" title="Rows a second" name=${name} theme=${theme} />
+		${p.scheduled ? null : html`<${Lag} id="h-lag" name=${name} theme=${theme} />`}
 		<${Progress} name=${name} />
 		<section class="panel" aria-labelledby="h-position">
 			<h2 id="h-position">Checkpoints</h2>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What quality rules and checks of jobs found, as `dripline quality` prints it, and the dead letters they made.
 import { html } from '../lib/preact.js';
-import { Fetched, Table, count, pipelineLink, time, useData } from './ui.js';
+import { Fetched, Name, Table, count, pipelineLink, time, useData } from './ui.js';
 
+const LETTERS = 100; // listed
 const BADGE = { warn: 'warn', 'dead-letter': 'bad', stop: 'bad' };
 
 function stateOf(r) {
@@ -18,29 +19,45 @@ function Rules() {
 			keyOf=${(r) => `${r.pipeline} ${r.stage} ${r.rule} ${r.table}`} empty="No rule has checked anything yet." columns=${[
 				{ name: 'Rule', head: true, cell: (r) => html`<code>${r.rule}</code>` },
 				{ name: 'Table', cell: (r) => r.table },
-				{ name: 'Pipeline', cell: (r) => html`<a href=${pipelineLink(r.pipeline)}>${r.pipeline}</a>` },
+				{ name: 'Pipeline', cell: (r) => html`<a href=${pipelineLink(r.pipeline)}><${Name} of=${r.pipeline} /></a>` },
 				{ name: 'State', cell: stateOf },
 				{ name: 'Action', cell: (r) => r.action },
 				{ name: 'Broken by', number: true, cell: (r) => count(r.failed) },
 				{ name: 'Rows checked', number: true, cell: (r) => (r.checked ? count(r.checked) : '') },
-				{ name: 'Day', cell: (r) => r.day },
-				{ name: 'Last broken', cell: (r) => (r.last_failed ? time(r.last_failed) : 'never') },
+				{ name: 'Day', whole: true, cell: (r) => r.day },
+				{ name: 'Last broken', whole: true, cell: (r) => (r.last_failed ? time(r.last_failed) : 'never') },
 			]} />`}<//>`;
 }
 
+// How many there are, by stage; the table of the letters themselves is only of the newest.
+function Counts({ listed }) {
+	const of = useData('api/v1/dead-letter-counts', {}, 10);
+	const all = (of.data || []).reduce((sum, c) => sum + c.count, 0);
+	if (all === 0) {
+		return null;
+	}
+	return html`<p class="small" role="status">${count(all)} in all${all > listed ? `, the newest ${count(listed)} are listed below` : ''}.</p>
+		<${Table} caption="Dead letters by stage, most first" rows=${[...of.data].sort((a, b) => b.count - a.count)} size=${10} keyOf=${(c) => `${c.pipeline} ${c.stage}`} columns=${[
+			{ name: 'Pipeline', head: true, cell: (c) => html`<a href=${pipelineLink(c.pipeline)}><${Name} of=${c.pipeline} /></a>` },
+			{ name: 'Stage', cell: (c) => c.stage },
+			{ name: 'Dead letters', number: true, cell: (c) => count(c.count) },
+		]} />`;
+}
+
 export function Quality() {
-	const letters = useData('api/v1/dead-letters', { limit: 100 }, 10);
+	const letters = useData('api/v1/dead-letters', { limit: LETTERS, order: 'newest' }, 10);
 	return html`<h1 tabindex="-1">Quality</h1>
 		<section class="panel" aria-labelledby="h-rules"><h2 id="h-rules">Rules and checks</h2>
 			<p class="small muted">Of <code>quality</code> stages, feeds and jobs: what each found on the last day (UTC) on which it checked. <code>dripline quality --days 30</code> shows more.</p><${Rules} /></section>
 		<section class="panel" aria-labelledby="h-letters"><h2 id="h-letters">Dead letters</h2>
 			<p class="small muted">Rows that a stage refused, without their values. <code>dripline dlq show ID</code> shows one, <code>dripline dlq replay ID</code> puts it back.</p>
+			<${Counts} listed=${letters.data ? letters.data.length : 0} />
 			<${Fetched} of=${letters} what="dead letters">${(data) => html`<${Table} caption="Dead letters" rows=${data} keyOf=${(l) => l.id} empty="None." columns=${[
 				{ name: 'ID', number: true, cell: (l) => l.id },
-				{ name: 'Pipeline', head: true, cell: (l) => html`<a href=${pipelineLink(l.pipeline)}>${l.pipeline}</a>` },
+				{ name: 'Pipeline', head: true, cell: (l) => html`<a href=${pipelineLink(l.pipeline)}><${Name} of=${l.pipeline} /></a>` },
 				{ name: 'Stage', cell: (l) => l.stage },
 				{ name: 'Table', cell: (l) => l.table },
 				{ name: 'Reason', wide: true, cell: (l) => html`${l.reason} <code>[${l.code}]</code>` },
-				{ name: 'When', cell: (l) => time(l.time) },
+				{ name: 'When', whole: true, cell: (l) => time(l.time) },
 			]} />`}<//></section>`;
 }

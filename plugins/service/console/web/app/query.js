@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SQL through the service api, which checks it, masks by role and writes it into its audit. The key
 // is the reader's own, kept for this tab.
-import { html, useRef, useState } from '../lib/preact.js';
-import { query } from './api.js';
+import { html, useEffect, useRef, useState } from '../lib/preact.js';
+import { query, tab } from './api.js';
 import { Problem, Table, count, duration } from './ui.js';
 
 const LIMITS = [100, 1000, 10000];
@@ -44,7 +44,7 @@ function save(name, type, data) {
 	a.href = url;
 	a.download = name;
 	a.click();
-	URL.revokeObjectURL(url);
+	setTimeout(() => URL.revokeObjectURL(url), 60000); // once it is written
 }
 
 function Result({ result }) {
@@ -89,24 +89,27 @@ function Failed({ error, sql, field }) {
 }
 
 export function Query() {
-	const [sql, setSql] = useState(sessionStorage.getItem('sql') || '');
-	const [key, setKey] = useState(sessionStorage.getItem('key') || '');
+	const [sql, setSql] = useState(tab.get('sql') || '');
+	const [key, setKey] = useState(tab.get('key') || '');
 	const [limit, setLimit] = useState(1000);
 	const [state, setState] = useState({});
 	const field = useRef();
+	const running = useRef();
+	useEffect(() => () => running.current && running.current.abort(), []); // a page that is left waits for nothing
 	const run = async (event) => {
 		event.preventDefault();
 		if (state.stop || !sql.trim()) {
 			return;
 		}
 		const stop = new AbortController();
-		sessionStorage.setItem('sql', sql);
-		sessionStorage.setItem('key', key);
+		tab.set('sql', sql);
+		tab.set('key', key.trim());
+		running.current = stop;
 		setState({ stop });
 		try {
 			setState({ result: await query(sql, limit, stop.signal) });
 		} catch (error) {
-			setState(error.name === 'AbortError' ? { left: true } : { error, sql });
+			setState(stop.signal.aborted ? { left: true } : { error, sql });
 		}
 	};
 	return html`<h1 tabindex="-1">Query</h1>
@@ -118,7 +121,7 @@ export function Query() {
 					${LIMITS.map((n) => html`<option value=${n}>${n.toLocaleString('en')}</option>`)}</select></label>
 				<button class="main" aria-disabled=${Boolean(state.stop)}>${state.stop ? 'Running …' : 'Run (Ctrl+Enter)'}</button>
 				${state.stop ? html`<button type="button" onClick=${() => state.stop.abort()}>Do not wait</button>` : null}
-				${key ? html`<button type="button" onClick=${() => { sessionStorage.removeItem('key'); setKey(''); }}>Forget the key</button>` : null}</div>
+				${key ? html`<button type="button" onClick=${() => { tab.remove('key'); setKey(''); }}>Forget the key</button>` : null}</div>
 			<p class="small muted">The service <code>api</code> runs it with the rights of the key's role, hides what the role may not see, and records it. <a href="#/catalog">The catalog</a> lists the tables.</p>
 		</form>
 		<div role="status" class="hidden">${state.stop ? 'The query runs.' : state.result ? 'The query has ended.' : ''}</div>

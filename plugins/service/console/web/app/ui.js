@@ -9,27 +9,33 @@ export function count(n) {
 	if (n === null || n === undefined) {
 		return '–';
 	}
-	return Math.abs(n) < 1e5 ? Math.round(n).toLocaleString('en') : compact(n);
+	return Math.abs(n) < 99999.5 ? Math.round(n).toLocaleString('en') : scaled(n, 1000, ['', 'k', 'm', 'bn', 'tn']);
 }
 
-function compact(n) {
-	const unit = [[1e12, 'tn'], [1e9, 'bn'], [1e6, 'm'], [1e3, 'k']].find(([size]) => Math.abs(n) >= size);
-	return unit ? `${(n / unit[0]).toPrecision(3)} ${unit[1]}` : n.toPrecision(3);
+// Three digits and the largest unit of which there is one.
+function scaled(n, base, units) {
+	let i = 0;
+	let rest = n;
+	while (i + 1 < units.length && Math.abs(rest) >= base - 0.5) {
+		rest /= base;
+		i++;
+	}
+	const digits = Math.abs(rest) >= 99.95 ? 0 : Math.abs(rest) >= 9.995 ? 1 : 2;
+	return `${rest.toFixed(i ? digits : 0)} ${units[i]}`;
 }
 
 export function perSecond(n) {
 	if (n === null || n === undefined) {
 		return '–';
 	}
-	return n === 0 ? '0' : n < 10 ? n.toFixed(1) : count(n);
+	return n === 0 ? '0' : n < 0.05 ? '<0.1' : n < 9.95 ? n.toFixed(1) : count(n);
 }
 
 export function bytes(n) {
 	if (n === null || n === undefined) {
 		return '–';
 	}
-	const unit = [[2 ** 30, 'GiB'], [2 ** 20, 'MiB'], [2 ** 10, 'KiB']].find(([size]) => n >= size);
-	return unit ? `${(n / unit[0]).toPrecision(3)} ${unit[1]}` : `${n} B`;
+	return scaled(n, 1024, ['B', 'KiB', 'MiB', 'GiB', 'TiB']);
 }
 
 export function duration(s) {
@@ -68,7 +74,10 @@ export function useLive() {
 	return live;
 }
 
-// {data, error, reload}: fetched now, again where the arguments change, and each `seconds`.
+const AGAIN_S = 5; // after a failure
+
+// {data, error, reload}: fetched now, again where the arguments change, and each `seconds`; soon
+// again after a failure, since the daemon comes back.
 export function useData(path, query, seconds, read = get) {
 	const [state, setState] = useState({});
 	const [turn, setTurn] = useState(0);
@@ -77,20 +86,22 @@ export function useData(path, query, seconds, read = get) {
 		const abort = new AbortController();
 		let timer;
 		const run = async () => {
+			let wait = seconds;
 			try {
 				const data = await read(path, query, abort.signal);
 				setState({ key, data });
 			} catch (error) {
-				if (error.name === 'AbortError') {
+				if (abort.signal.aborted) {
 					return;
 				}
 				setState((old) => ({ key, error, data: old.key === key ? old.data : undefined }));
 				if (error.absent) {
 					return;
 				}
+				wait = Math.min(seconds || AGAIN_S, AGAIN_S);
 			}
-			if (seconds) {
-				timer = setTimeout(run, seconds * 1000);
+			if (wait && !abort.signal.aborted) {
+				timer = setTimeout(run, wait * 1000);
 			}
 		};
 		run();
@@ -174,14 +185,14 @@ export function Scroll({ label, children }) {
 
 function Pager({ page, pages, of, size, turn }) {
 	return html`<nav class="row" aria-label="Parts of the table">
-		<button disabled=${page === 0} onClick=${() => turn(page - 1)}>Previous</button>
+		<button aria-disabled=${page === 0} onClick=${() => page > 0 && turn(page - 1)}>Previous</button>
 		<span class="small muted" role="status">${(page * size + 1).toLocaleString('en')} to ${Math.min(of, (page + 1) * size).toLocaleString('en')} of ${of.toLocaleString('en')}</span>
-		<button disabled=${page + 1 === pages} onClick=${() => turn(page + 1)}>Next</button>
+		<button aria-disabled=${page + 1 === pages} onClick=${() => page + 1 < pages && turn(page + 1)}>Next</button>
 	</nav>`;
 }
 
-// columns: [{name, cell(row), number, head, wide}]; the column with `head` names its row. Links of the
-// head column are one stop of the Tab key: the arrow keys go from row to row.
+// columns: [{name, cell(row), number, head, wide, whole}]; the column with `head` names its row, what is
+// whole stays on one line. Links of the head column are one stop of the Tab key: the arrow keys go from row to row.
 export function Table({ caption, columns, rows: all, keyOf, empty, size = 100 }) {
 	const body = useRef();
 	const [active, setActive] = useState(0);
@@ -214,17 +225,10 @@ export function Table({ caption, columns, rows: all, keyOf, empty, size = 100 })
 			${rows.map((row) => html`<tr key=${keyOf ? keyOf(row) : undefined}>
 				${columns.map((c) => (c.head
 					? html`<th scope="row">${c.cell(row)}</th>`
-					: html`<td class=${`${c.number ? 'number' : ''}${c.wide ? ' wide' : ''}`}>${c.cell(row)}</td>`))}
+					: html`<td class=${['number', 'wide', 'whole'].filter((name) => c[name]).join(' ')}>${c.cell(row)}</td>`))}
 			</tr>`)}
 		</tbody>
 	</table><//>${pages > 1 ? html`<${Pager} page=${page} pages=${pages} of=${all.length} size=${size} turn=${setPage} />` : null}`;
-}
-
-export function Spark({ values, label }) {
-	const known = values.map((v) => v || 0);
-	const max = Math.max(1e-9, ...known);
-	const points = known.map((v, i) => `${(i / Math.max(1, known.length - 1)) * 96},${20 - (v / max) * 18}`).join(' ');
-	return html`<svg class="spark" viewBox="0 0 96 22" preserveAspectRatio="none" role="img" aria-label=${label}><polyline points=${points} /></svg>`;
 }
 
 // Asks before something is done; the browser keeps the focus in it and gives it back.
@@ -248,4 +252,9 @@ export function pipelineLink(name) {
 
 export function datasetLink(name, column) {
 	return `#/lineage/${encodeURIComponent(name)}${column ? `/${encodeURIComponent(column)}` : ''}`;
+}
+
+// A name with places to break at, so that it does not break elsewhere.
+export function Name({ of }) {
+	return of.split(/(?<=[._/])/).map((part, i) => html`${i ? html`<wbr />` : null}${part}`);
 }
