@@ -113,16 +113,17 @@ export function Spark({ name }) {
 	const { times, values } = useHour(name, ['out']);
 	const { points, max } = useMemo(() => {
 		const end = times.length ? times[times.length - 1] : 0;
-		const bars = new Array(BARS).fill(0);
+		const bars = new Array(BARS).fill(null);
 		times.forEach((at, i) => {
 			const bar = BARS - 1 - Math.floor((end - at) / 60);
-			if (bar >= 0) {
-				bars[bar] = Math.max(bars[bar], values[0][i] || 0);
+			if (bar >= 0 && values[0][i] !== null) {
+				bars[bar] = Math.max(bars[bar], values[0][i]);
 			}
 		});
 		const most = Math.max(0, ...bars);
 		const y = (v) => SPARK.height - (v / (most || 1)) * (SPARK.height - 2);
-		return { max: most, points: bars.map((v, i) => `${((i / (BARS - 1)) * SPARK.width).toFixed(1)},${y(v).toFixed(1)}`).join(' ') };
+		const point = (v, i) => `${((i / (BARS - 1)) * SPARK.width).toFixed(1)},${y(v).toFixed(1)}`;
+		return { max: most, points: bars.map((v, i) => (v === null ? '' : point(v, i))).filter(Boolean).join(' ') };
 	}, [times]);
 	return html`<svg class="spark" viewBox=${`0 0 ${SPARK.width} ${SPARK.height + 2}`} preserveAspectRatio="none" role="img" aria-label=${`at most ${perSecond(max)} rows a second in the last hour`}><polyline points=${points} /></svg>`;
 }

@@ -3,11 +3,10 @@
 // of one of its columns.
 import { html, useMemo, useState } from '../lib/preact.js';
 import { Graph } from './graph.js';
-import { Class, Fetched, Name, Table, count, datasetLink, pipelineLink, time, useData } from './ui.js';
+import { Class, Fetched, Name, Table, count, datasetLink, foldShard, pipelineLink, time, useData } from './ui.js';
 
 const NODES_MAX = 250; // drawn at once
 const EDGES_MAX = 1000;
-const SHARD = /_m_\d{6}$/;
 const STEPS = [1, 2, 3];
 
 export function Lineage({ parts }) {
@@ -23,9 +22,9 @@ function shortName(name) {
 function fold(datasets) {
 	const tables = new Map();
 	for (const d of datasets) {
-		const key = `${d.namespace}\n${d.name.replace(SHARD, '_m_*')}`;
+		const key = `${d.namespace}\n${foldShard(d.name)}`;
 		const before = tables.get(key);
-		tables.set(key, { ...d, shards: (before ? before.shards : 0) + 1, shown: SHARD.test(d.name) ? d.name.replace(SHARD, '_m_*') : d.name });
+		tables.set(key, { ...d, shards: (before ? before.shards : 0) + 1, shown: foldShard(d.name) });
 	}
 	return [...tables.values()];
 }
@@ -55,11 +54,9 @@ function Datasets() {
 	}}<//>`;
 }
 
-const folded = (name) => name.replace(SHARD, '_m_*');
-
 // Shards of one table are one.
 function keyOf(side, columns) {
-	return `${side.namespace}\n${folded(side.name)}${columns ? `\n${side.column}` : ''}`;
+	return `${side.namespace}\n${foldShard(side.name)}${columns ? `\n${side.column}` : ''}`;
 }
 
 function isStart(side, name, column) {
@@ -75,8 +72,8 @@ function build(edges, name, column, columns) {
 		if (!nodes.has(id)) {
 			nodes.set(id, {
 				id,
-				name: columns && side.column ? side.column : shortName(folded(side.name)),
-				lines: [columns ? shortName(folded(side.name)) : side.namespace || 'of this platform'],
+				name: columns && side.column ? side.column : shortName(foldShard(side.name)),
+				lines: [columns ? shortName(foldShard(side.name)) : side.namespace || 'of this platform'],
 				tone: isStart(side, name, column) ? 'start' : '',
 				href: datasetLink(side.name, columns ? side.column : ''),
 			});
@@ -106,7 +103,7 @@ function build(edges, name, column, columns) {
 const joined = (list, one) => list.map((item, i) => html`${i ? ', ' : ''}${one(item)}`);
 
 const edgeColumns = (columns) => {
-	const side = (s) => html`<a href=${datasetLink(s.name, columns ? s.column : '')} title=${s.name}><${Name} of=${`${shortName(folded(s.name))}${columns && s.column ? `.${s.column}` : ''}`} /></a>`;
+	const side = (s) => html`<a href=${datasetLink(s.name, columns ? s.column : '')} title=${s.name}><${Name} of=${`${shortName(foldShard(s.name))}${columns && s.column ? `.${s.column}` : ''}`} /></a>`;
 	return [
 		{ name: 'From', head: true, cell: (e) => side(e.edge.from) },
 		{ name: 'To', wide: true, cell: (e) => side(e.edge.to) },

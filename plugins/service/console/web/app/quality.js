@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What quality rules and checks of jobs found, as `dripline quality` prints it, and the dead letters they made.
-import { html } from '../lib/preact.js';
-import { Fetched, Name, Table, count, pipelineLink, time, useData } from './ui.js';
+import { html, useMemo } from '../lib/preact.js';
+import { Fetched, Name, Table, count, foldShard, pipelineLink, time, useData } from './ui.js';
 
 const LETTERS = 100; // listed
 const BADGE = { warn: 'warn', 'dead-letter': 'bad', stop: 'bad' };
@@ -10,15 +10,32 @@ function stateOf(r) {
 	return r.last_run.failed ? html`<span class=${`badge ${BADGE[r.action]}`}>broken</span>` : html`<span class="badge ok">holds</span>`;
 }
 
+// Monthly shards of one table as one row.
+function fold(results) {
+	const found = new Map();
+	const later = (a, b) => (!a || (b && b > a) ? b : a);
+	for (const r of results) {
+		const table = foldShard(r.table || '');
+		const key = `${r.pipeline} ${r.stage} ${r.rule} ${table} ${r.action}`;
+		const known = found.get(key);
+		found.set(key, known ? {
+			...known, shards: known.shards + 1, failed: known.failed + r.failed, checked: known.checked + r.checked, day: later(known.day, r.day),
+			last_failed: later(known.last_failed, r.last_failed), last_run: { failed: known.last_run.failed + r.last_run.failed },
+		} : { ...r, key, table, shards: 1 });
+	}
+	return [...found.values()].sort((a, b) => (b.last_run.failed > 0) - (a.last_run.failed > 0));
+}
+
 // Broken ones first.
 function Rules() {
 	const of = useData('api/v1/quality', {}, 5);
-	return html`<${Fetched} of=${of} what="results">${(data) => html`
-		<p class="small" role="status">${count(data.filter((r) => !r.last_run.failed).length)} of ${count(data.length)} hold, by the rows of their last run.</p>
-		<${Table} caption="Results by rule and table, broken ones first" rows=${[...data].sort((a, b) => (b.last_run.failed > 0) - (a.last_run.failed > 0))}
-			keyOf=${(r) => `${r.pipeline} ${r.stage} ${r.rule} ${r.table}`} empty="No rule has checked anything yet." columns=${[
-				{ name: 'Rule', head: true, cell: (r) => html`<code>${r.rule}</code>` },
-				{ name: 'Table', cell: (r) => r.table },
+	const rows = useMemo(() => fold(of.data || []), [of.data]);
+	return html`<${Fetched} of=${of} what="results">${() => html`
+		<p class="small" role="status">${count(rows.filter((r) => !r.last_run.failed).length)} of ${count(rows.length)} hold, by the rows of their last run.</p>
+		<${Table} caption="Results by rule and table, broken ones first" rows=${rows}
+			keyOf=${(r) => r.key} empty="No rule has checked anything yet." columns=${[
+				{ name: 'Rule', head: true, cell: (r) => html`<code><${Name} of=${r.rule} /></code>` },
+				{ name: 'Table', cell: (r) => html`<${Name} of=${r.table} />${r.shards > 1 ? html` <span class="small muted">${r.shards} shards</span>` : null}` },
 				{ name: 'Pipeline', cell: (r) => html`<a href=${pipelineLink(r.pipeline)}><${Name} of=${r.pipeline} /></a>` },
 				{ name: 'State', cell: stateOf },
 				{ name: 'Action', cell: (r) => r.action },

@@ -254,6 +254,9 @@ export function datasetLink(name, column) {
 	return `#/lineage/${encodeURIComponent(name)}${column ? `/${encodeURIComponent(column)}` : ''}`;
 }
 
+// The name of a table with the month of its shard left out.
+export const foldShard = (name) => name.replace(/_m_\d{6}$/, '_m_*');
+
 // A name with places to break at, so that it does not break elsewhere.
 export function Name({ of }) {
 	return of.split(/(?<=[._/])/).map((part, i) => html`${i ? html`<wbr />` : null}${part}`);
