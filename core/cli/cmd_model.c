@@ -105,6 +105,19 @@ static void print_measures(const char *name, const struct drip_json_node *h)
 	printf("; %.0f of %.0f rows positive\n", positives, rows);
 }
 
+static void print_score_kind(const struct drip_json_node *version)
+{
+	const struct drip_json_node *p = drip_json_get(version, "parameters");
+	const char *kind = p != NULL ? drip_json_get_string(p, "score", "") : "";
+
+	if (strcmp(kind, "probability") == 0) {
+		printf("  the score is a probability, by %s\n",
+		       drip_json_get_string(p, "calibration", "calibration"));
+	} else if (strcmp(kind, "rank") == 0) {
+		printf("  the score is a rank, and no probability\n");
+	}
+}
+
 /* Of the version in Production, or of the only one that is shown. */
 static void print_quality(const struct drip_json_node *versions)
 {
@@ -116,13 +129,20 @@ static void print_quality(const struct drip_json_node *versions)
 	       strcmp(drip_json_get_string(v, "stage", ""), "Production") != 0) {
 		v = v->next;
 	}
-	metrics = v != NULL ? drip_json_get(v, "metrics") : NULL;
+	if (v == NULL) {
+		return;
+	}
+	print_score_kind(v);
+	metrics = drip_json_get(v, "metrics");
 	hold_out = metrics != NULL ? drip_json_get(metrics, "hold_out") : NULL;
 	if (hold_out == NULL) {
 		return;
 	}
 	snprintf(name, sizeof(name), "version %lld", (long long)drip_json_get_int(v, "version", 0));
 	print_measures(name, hold_out);
+	if (drip_json_get(metrics, "uncalibrated") != NULL) {
+		print_measures("before calibration", drip_json_get(metrics, "uncalibrated"));
+	}
 	b = drip_json_get(metrics, "baselines");
 	for (b = b != NULL ? b->first : NULL; b != NULL; b = b->next) {
 		if (drip_json_get(b, "hold_out") != NULL) {

@@ -188,6 +188,7 @@ static const struct drip_model interface = {
 	.describe = describe,
 	.fit = fit,
 	.add = add,
+	.uncalibrated = predict,
 };
 
 int graph_model_get(struct graph_ctx *ctx, const char *name, const void **ret_interface,

@@ -103,6 +103,9 @@ static int read_features(struct drip_model_version *v, const struct drip_model_d
 		v->info.features = v->own_features;
 		v->info.features_count = d->features_count;
 	}
+	if (DRIP_OP_OF(v->ops, score_kind) != NULL) {
+		v->info.score_kind = v->ops->score_kind(v->instance.self);
+	}
 	if (v->info.features_count != d->features_count) {
 		return other_features(v, err);
 	}

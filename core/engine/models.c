@@ -287,6 +287,15 @@ static int model_predict(const struct drip_model_version *v, const struct drip_b
 	return v->ops->predict(v->instance.self, rows, ret_predictions, err);
 }
 
+static int model_uncalibrated(const struct drip_model_version *v, const struct drip_batch *rows,
+			      struct drip_batch **ret_predictions, struct drip_error *err)
+{
+	return DRIP_OP_OF(v->ops, uncalibrated) != NULL
+		       ? v->ops->uncalibrated(v->instance.self, rows, ret_predictions, err)
+		       : drip_error_set(err, -ENOTSUP, "model.no_rows",
+					"model \"%s\" does not calibrate", v->info.name);
+}
+
 static int model_describe(const struct drip_model_version *v, char **ret_json,
 			  struct drip_error *err)
 {
@@ -373,6 +382,7 @@ static const struct drip_model interface = {
 	.describe = model_describe,
 	.fit = model_fit,
 	.add = model_add,
+	.uncalibrated = model_uncalibrated,
 };
 
 /* ---- for the host and the engine ---- */

@@ -9,6 +9,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,20 +124,12 @@ int drip_artifact_refuse(struct drip_error *err, const char *why)
 			      why);
 }
 
-int drip_artifact_open(const char *kind, const void *data, size_t size,
-		       struct drip_artifact_reader *ret, struct drip_error *err)
+/* What follows the kind. */
+static int open_payload(const uint8_t *bytes, size_t size, struct drip_artifact_reader *ret,
+			struct drip_error *err)
 {
-	const uint8_t *bytes = data;
-	char name[KIND_SIZE];
 	uint64_t payload, hash;
 
-	if (size < HEADER_SIZE || memcmp(bytes, MAGIC, MAGIC_SIZE) != 0) {
-		return drip_artifact_refuse(err, "it is no artifact of a model");
-	}
-	pad_kind(kind, name);
-	if (memcmp(bytes + MAGIC_SIZE, name, KIND_SIZE) != 0) {
-		return drip_artifact_refuse(err, "it is of another kind of model");
-	}
 	memcpy(&payload, bytes + SIZE_AT, sizeof(payload));
 	memcpy(&hash, bytes + SIZE_AT + sizeof(payload), sizeof(hash));
 	if (le64toh(payload) != size - HEADER_SIZE) {
@@ -147,6 +140,58 @@ int drip_artifact_open(const char *kind, const void *data, size_t size,
 	}
 	*ret = (struct drip_artifact_reader){.at = bytes + HEADER_SIZE, .end = bytes + size};
 	return 0;
+}
+
+static int check_magic(const void *data, size_t size, struct drip_error *err)
+{
+	return size >= HEADER_SIZE && memcmp(data, MAGIC, MAGIC_SIZE) == 0
+		       ? 0
+		       : drip_artifact_refuse(err, "it is no artifact of a model");
+}
+
+static bool is_kind(const uint8_t *bytes, const char *kind)
+{
+	char name[KIND_SIZE];
+
+	pad_kind(kind, name);
+	return memcmp(bytes + MAGIC_SIZE, name, KIND_SIZE) == 0;
+}
+
+int drip_artifact_open(const char *kind, const void *data, size_t size,
+		       struct drip_artifact_reader *ret, struct drip_error *err)
+{
+	int rc = check_magic(data, size, err);
+
+	if (rc < 0) {
+		return rc;
+	}
+	return is_kind(data, kind) ? open_payload(data, size, ret, err)
+				   : drip_artifact_refuse(err, "it is of another kind of model");
+}
+
+int drip_artifact_open_format(const char *model, uint32_t newest, const void *data, size_t size,
+			      struct drip_artifact_reader *ret, uint32_t *ret_format,
+			      struct drip_error *err)
+{
+	const char *kind = (const char *)data + MAGIC_SIZE;
+	size_t length = strlen(model);
+	int rc = check_magic(data, size, err);
+
+	if (rc < 0) {
+		return rc;
+	}
+	for (uint32_t format = 1; format <= newest; format++) {
+		char name[KIND_SIZE];
+
+		snprintf(name, sizeof(name), "%s %u", model, format);
+		if (is_kind(data, name)) {
+			*ret_format = format;
+			return open_payload(data, size, ret, err);
+		}
+	}
+	return length + 2 < KIND_SIZE && memcmp(kind, model, length) == 0 && kind[length] == ' '
+		       ? drip_artifact_refuse(err, "it was written by a newer version of the model")
+		       : drip_artifact_refuse(err, "it is of another kind of model");
 }
 
 const void *drip_artifact_bytes(struct drip_artifact_reader *r, size_t size)

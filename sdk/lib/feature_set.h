@@ -32,6 +32,10 @@ int drip_features_alloc(uint32_t count, struct drip_features **ret,
 /* Adds a category where it is new and there is room. */
 int drip_features_learn(struct drip_features *f, uint32_t feature, const char *text, size_t size,
 			double value, struct drip_error *err) DRIP_MUST_CHECK;
+/* (gives) a table of predictions. */
+int drip_predictions_schema(const struct drip_column *columns, uint32_t count,
+			    enum drip_class classification, struct drip_schema **ret,
+			    struct drip_error *err) DRIP_MUST_CHECK;
 /* Rows of a column of numbers into out[0], out[stride], ... */
 void drip_features_numbers(const struct ArrowArray *column, const struct drip_column *type,
 			   int64_t start, int64_t count, double *out, size_t stride);

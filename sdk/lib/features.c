@@ -6,15 +6,12 @@
  */
 #include "feature_set.h"
 
-#include <dripline/builder.h>
 #include <dripline/descriptor.h>
 #include <dripline/rowset.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define BATCH_ROWS 1024 /* scored at one time */
 
 void drip_features_destroy(struct drip_features *f)
 {
@@ -123,9 +120,9 @@ int drip_features_create(const struct drip_schema *schema, struct drip_features 
 	return 0;
 }
 
-static int predictions_schema(const struct drip_column *columns, uint32_t count,
-			      enum drip_class classification, struct drip_schema **ret,
-			      struct drip_error *err)
+int drip_predictions_schema(const struct drip_column *columns, uint32_t count,
+			    enum drip_class classification, struct drip_schema **ret,
+			    struct drip_error *err)
 {
 	struct drip_schema_builder b;
 
@@ -164,7 +161,7 @@ int drip_features_negotiate(const struct drip_schema *input, const struct drip_c
 				.output = out, .input = in, .kind = DRIP_LINEAGE_TRANSFORMATION};
 		}
 	}
-	rc = predictions_schema(columns, count, highest, &ret->output, err);
+	rc = drip_predictions_schema(columns, count, highest, &ret->output, err);
 	if (rc < 0) {
 		free(edges);
 		return rc;
@@ -453,75 +450,4 @@ int drip_features_rows(const struct drip_features *f, const struct drip_batch *b
 		}
 	}
 	return 0;
-}
-
-/* ---- predictions ---- */
-
-int drip_features_loaded(const struct drip_features *f, struct drip_error *err)
-{
-	return f != NULL
-		       ? 0
-		       : drip_error_set(err, -EINVAL, "model.not_loaded", "no artifact is loaded");
-}
-
-/* `rows` has room for BATCH_ROWS rows. */
-static int append_scores(const struct drip_scorer *s, const struct drip_batch *batch, double *rows,
-			 struct drip_builder *b, struct drip_error *err)
-{
-	double scores[BATCH_ROWS];
-
-	for (int64_t start = 0; start < batch->rows; start += BATCH_ROWS) {
-		int64_t count = batch->rows - start < BATCH_ROWS ? batch->rows - start : BATCH_ROWS;
-		int rc = drip_features_rows(s->features, batch, start, count, rows, err);
-
-		rc = rc == 0 ? s->score(s->self, rows, (size_t)count, scores, err) : rc;
-		if (rc < 0) {
-			return rc;
-		}
-		for (int64_t i = 0; i < count; i++) {
-			drip_append_f64(&b->columns[0], scores[i]);
-			drip_append_bool(&b->columns[1], scores[i] >= s->threshold);
-			drip_builder_row(b, DRIP_OP_READ);
-		}
-	}
-	return 0;
-}
-
-static int build_predictions(const struct drip_scorer *s, const struct drip_batch *batch,
-			     double *rows, struct drip_batch **ret, struct drip_error *err)
-{
-	struct drip_schema *schema;
-	struct drip_builder b;
-	int rc = predictions_schema(s->columns, 2, DRIP_CLASS_PUBLIC, &schema, err);
-
-	if (rc < 0) {
-		return rc;
-	}
-	rc = drip_builder_init(&b, schema, err);
-	drip_schema_unref(schema);
-	if (rc < 0) {
-		return rc;
-	}
-	rc = append_scores(s, batch, rows, &b, err);
-	rc = rc == 0 ? drip_builder_build(&b, ret, err) : rc;
-	drip_builder_finish(&b);
-	return rc;
-}
-
-int drip_features_predict(const struct drip_scorer *s, const struct drip_batch *batch,
-			  struct drip_batch **ret_predictions, struct drip_error *err)
-{
-	int rc = drip_features_loaded(s->features, err);
-	double *rows;
-
-	if (rc < 0) {
-		return rc;
-	}
-	rows = malloc(BATCH_ROWS * s->features->count * sizeof(*rows));
-	if (rows == NULL) {
-		return drip_error_nomem(err, BATCH_ROWS * s->features->count * sizeof(*rows));
-	}
-	rc = build_predictions(s, batch, rows, ret_predictions, err);
-	free(rows);
-	return rc;
 }

@@ -86,6 +86,8 @@ ours models/fraud models/churn_features models/churn models/churn_scores jobs/ch
 check "both models are trained, customers are scored" $?
 measures fraud "m['positives'] >= 10 and all(m[f] > max(b['amount_zscore'][f], b['device_payments'][f]) for f in ('auc', 'pr_auc', 'precision_at_k')) and m['auc'] > 0.95"
 check "fraud is better than its baselines by the chargebacks of the hold-out" $?
+measures fraud "v['parameters']['score'] == 'probability' and m['ece'] < 0.02 and v['metrics']['uncalibrated']['ece'] > 0.2 and abs(m['auc'] - v['metrics']['uncalibrated']['auc']) < 1e-6"
+check "and its score is a probability, in the same order" $?
 measures churn "m['positives'] >= 100 and m['auc'] > b['recency']['auc'] + 0.01 and m['precision_at_k'] > b['recency']['precision_at_k'] and m['ece'] < 0.1"
 check "churn is better than its baselines on the hold-out, and calibrated" $?
 
@@ -189,7 +191,7 @@ features = [n for n in names if n not in ("trade_no", "change", "tried_at", "fra
 wrong = 0
 for row in (dict(zip(names, r)) for r in a["rows"]):
     b = call("/ml/fraud", {f: row[f] for f in features})
-    if row["fraud_score"] is None or abs(b["risk_score"] - row["fraud_score"]) > 1e-8 or b["is_fraud"] != row["fraud_anomaly"] or b["version"] != row["fraud_version"]:
+    if row["fraud_score"] is None or abs(b["risk_score"] - row["fraud_score"]) > 1e-8 or b["is_fraud"] != row["fraud_anomaly"] or b["version"] != row["fraud_version"] or b["score_kind"] != "probability":
         wrong += 1
         print("#", row, b)
 last = dict(zip(names, a["rows"][-1]))

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Artifacts of models, sealed anew so that the bytes get beyond the checksum: features, forest and
  * calibration are refused, or can be scored with. The first byte chooses between the last two. */
-#include "boost.h"
 #include "forest.h"
 #include "fuzz.h"
 
@@ -25,17 +24,17 @@ static void try_forest(struct drip_artifact_reader *r, const struct drip_feature
 
 static void try_calibration(struct drip_artifact_reader *r)
 {
-	struct calibration c;
+	struct drip_calibration c;
 
-	if (calibration_read(&c, r, NULL) == 0) {
+	if (drip_calibration_read(&c, r, NULL) == 0) {
 		for (double score = 0; score <= 1; score += 0.125) {
-			double p = calibration_apply(&c, score);
+			double p = drip_calibration_apply(&c, score);
 
 			if (!(p >= 0 && p <= 1)) {
 				abort();
 			}
 		}
-		calibration_finish(&c);
+		drip_calibration_finish(&c);
 	}
 }
 

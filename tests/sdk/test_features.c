@@ -224,14 +224,19 @@ TEST(gives_a_sealed_artifact)
 	free(artifact);
 }
 
-/* A score of the first feature, which fails where `self` says so. */
+struct first {
+	struct drip_fitted base;
+	double limit;
+};
+
+/* A score of the first feature, which fails where it reaches a limit. */
 static int score_first(const void *self, const double *rows, size_t count, double *ret_scores,
 		       struct drip_error *err)
 {
-	const double *limit = self;
+	const struct first *m = self;
 
 	for (size_t i = 0; i < count; i++) {
-		if (rows[2 * i] >= *limit) {
+		if (rows[2 * i] >= m->limit) {
 			return drip_error_set(err, -ERANGE, "test.limit", "too high");
 		}
 		ret_scores[i] = rows[2 * i] / 10;
@@ -239,38 +244,128 @@ static int score_first(const void *self, const double *rows, size_t count, doubl
 	return 0;
 }
 
+static const double *scores_of(const struct drip_batch *out)
+{
+	return out->array.children[0]->buffers[1];
+}
+
 TEST(predicts_row_for_row)
 {
 	static const struct drip_column columns[] = {
 		{.struct_size = sizeof(columns[0]), .type = DRIP_TYPE_FLOAT64, .name = "score"},
 		{.struct_size = sizeof(columns[0]), .type = DRIP_TYPE_BOOL, .name = "odd"}};
+	static const struct drip_fitted_type type = {.columns = columns, .score = score_first};
 	struct drip_schema *s = drip_test_schema("t", "a int32, b float64");
 	struct drip_batch *batch = drip_test_batch(s, "r|1|0\nr|5|0\nr|9|0\n"), *out = NULL;
 	struct drip_error err = DRIP_ERROR_INIT;
-	double limit = 10;
-	struct drip_scorer scorer = {
-		.score = score_first, .self = &limit, .threshold = 0.5, .columns = columns};
-	struct drip_features *f;
-	const double *scores;
+	struct first *m;
+	void *self;
 
-	CHECK_EQ_INT(drip_features_predict(&scorer, batch, &out, &err), -EINVAL);
+	REQUIRE_OK(drip_fitted_create(NULL, NULL, &type, sizeof(*m), &self, &err), &err);
+	m = self;
+	m->limit = 10;
+	m->base.threshold = 0.5;
+	CHECK_EQ_INT(drip_fitted_predict(m, batch, &out, &err), -EINVAL);
 	CHECK_EQ_STR(err.code, "model.not_loaded");
-	REQUIRE_OK(drip_features_create(s, &f, &err), &err);
-	scorer.features = f;
-	REQUIRE_OK(drip_features_predict(&scorer, batch, &out, &err), &err);
+	REQUIRE_OK(drip_features_create(s, &m->base.features, &err), &err);
+	REQUIRE_OK(drip_fitted_predict(m, batch, &out, &err), &err);
 	CHECK_EQ_INT(out->rows, 3);
 	CHECK_EQ_STR(drip_schema_column(out->schema, 1)->name, "odd");
-	scores = out->array.children[0]->buffers[1];
-	CHECK_EQ_F64(scores[0], 0.1);
-	CHECK_EQ_F64(scores[2], 0.9);
+	CHECK_EQ_F64(scores_of(out)[0], 0.1);
+	CHECK_EQ_F64(scores_of(out)[2], 0.9);
 	CHECK_EQ_INT(*(const uint8_t *)out->array.children[1]->buffers[1] & 7, 6);
+	CHECK_EQ_STR(drip_fitted_score_kind(m), "rank");
 	drip_batch_unref(out);
-	limit = 9;
-	CHECK_EQ_INT(drip_features_predict(&scorer, batch, &out, &err), -ERANGE);
+	/* a sigmoid that leaves the log-odds, but for half of the odds */
+	m->base.calibration =
+		(struct drip_calibration){.kind = DRIP_CALIBRATION_PLATT, .a = -1, .b = log(2)};
+	CHECK_EQ_STR(drip_fitted_score_kind(m), "probability");
+	REQUIRE_OK(drip_fitted_predict(m, batch, &out, &err), &err);
+	CHECK(fabs(scores_of(out)[2] - 4.5 / 5.5) < 1e-12);
+	drip_batch_unref(out);
+	REQUIRE_OK(drip_fitted_uncalibrated(m, batch, &out, &err), &err);
+	CHECK_EQ_F64(scores_of(out)[2], 0.9);
+	drip_batch_unref(out);
+	m->limit = 9;
+	CHECK_EQ_INT(drip_fitted_predict(m, batch, &out, &err), -ERANGE);
 	CHECK_EQ_STR(err.code, "test.limit");
 	drip_batch_unref(batch);
-	drip_features_destroy(f);
+	drip_fitted_finish(&m->base);
+	free(m);
 	drip_schema_unref(s);
+}
+
+#define CALIBRATED 6000
+
+/* A plain generator of the test's own. */
+static double unit(uint64_t *state)
+{
+	*state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (double)(*state >> 11) * 0x1.0p-53;
+}
+
+TEST(calibrates)
+{
+	static double scores[CALIBRATED], labels[CALIBRATED];
+	struct drip_error err = DRIP_ERROR_INIT;
+	uint64_t state = 7;
+
+	for (int i = 0; i < CALIBRATED; i++) { /* the truth is the square of what is said */
+		scores[i] = 0.001 + 0.998 * unit(&state);
+		labels[i] = unit(&state) < scores[i] * scores[i];
+	}
+	for (int kind = DRIP_CALIBRATION_PLATT; kind <= DRIP_CALIBRATION_ISOTONIC; kind++) {
+		struct drip_calibration c;
+		double worst = 0, last = 0;
+
+		REQUIRE_OK(drip_calibration_fit(&c, (enum drip_calibration_kind)kind, scores,
+						labels, CALIBRATED, &err),
+			   &err);
+		for (double s = 0.05; s < 0.96; s += 0.05) {
+			double p = drip_calibration_apply(&c, s), off = fabs(p - s * s);
+
+			CHECK(p >= last);
+			last = p;
+			worst = off > worst ? off : worst;
+		}
+		CHECK(worst < 0.1);
+		drip_calibration_finish(&c);
+	}
+}
+
+TEST(does_not_turn_an_order_around)
+{
+	static const double scores[] = {0.1, 0.2, 0.8, 0.9}, labels[] = {1, 1, 0, 0};
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_calibration c;
+
+	REQUIRE_OK(drip_calibration_fit(&c, DRIP_CALIBRATION_PLATT, scores, labels, 4, &err), &err);
+	CHECK_EQ_INT(c.kind, DRIP_CALIBRATION_NONE);
+	CHECK_EQ_F64(drip_calibration_apply(&c, 0.2), 0.2);
+	drip_calibration_finish(&c);
+}
+
+TEST(knows_the_formats_of_a_model)
+{
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_artifact_reader r;
+	struct drip_text t = {0};
+	uint32_t format = 0;
+
+	drip_artifact_begin(&t, "thing 2");
+	drip_artifact_put_u32(&t, 7);
+	REQUIRE_OK(drip_artifact_end(&t, &err), &err);
+	REQUIRE_OK(drip_artifact_open_format("thing", 2, t.data, t.size, &r, &format, &err), &err);
+	CHECK_EQ_INT(format, 2);
+	CHECK_EQ_INT(drip_artifact_u32(&r), 7);
+	CHECK_EQ_INT(drip_artifact_open_format("thing", 1, t.data, t.size, &r, &format, &err),
+		     -EINVAL);
+	CHECK_CONTAINS(err.message, "newer version");
+	CHECK_EQ_INT(drip_artifact_open_format("thin", 9, t.data, t.size, &r, &format, &err),
+		     -EINVAL);
+	CHECK_CONTAINS(err.message, "another kind");
+	CHECK_EQ_INT(drip_artifact_open_format("thing", 2, t.data, 4, &r, &format, &err), -EINVAL);
+	drip_text_finish(&t);
 }
 
 TEST_MAIN()

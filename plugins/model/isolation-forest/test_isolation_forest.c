@@ -240,6 +240,156 @@ TEST(knows_rare_categories)
 	drip_harness_destroy(h);
 }
 
+/* A label beside x, y and z: of those that were planted all but each fifth, and each fiftieth of
+ * the others; unknown in each seventh row. Known or not, the last quarter of the rows has
+ * `positives` of them. */
+static struct drip_batch *make_labelled(const double *rows, int64_t positives)
+{
+	struct drip_schema *plain =
+		drip_test_schema("t", "x float64, y float64, z float64, l int64 null");
+	struct drip_schema_builder columns;
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_schema *s;
+	struct drip_batch *batch;
+	struct drip_builder b;
+
+	drip_schema_builder_from(&columns, plain);
+	columns.columns[WIDTH].flags |= DRIP_COLUMN_LABEL;
+	REQUIRE_OK(drip_schema_builder_build(&columns, &s, &err), &err);
+	REQUIRE_OK(drip_builder_init(&b, s, &err), &err);
+	for (size_t i = 0; i < ROWS; i++) {
+		bool odd = i % (ROWS / ODD) == 0, label = odd ? i % 500 != 0 : i % 50 == 1;
+
+		for (size_t j = 0; j < WIDTH; j++) {
+			drip_append_f64(&b.columns[j], rows[i * WIDTH + j]);
+		}
+		if (i % 7 == 3) {
+			drip_append_null(&b.columns[WIDTH]);
+		} else {
+			label = label && (i < ROWS - ROWS / 4 || positives-- > 0);
+			drip_append_i64(&b.columns[WIDTH], label);
+		}
+		drip_builder_row(&b, DRIP_OP_READ);
+	}
+	REQUIRE_OK(drip_builder_build(&b, &batch, &err), &err);
+	drip_builder_finish(&b);
+	drip_schema_unref(plain);
+	drip_schema_unref(s);
+	return batch;
+}
+
+/* The artifact as it was before there was calibration. */
+static void make_format_1(const double *rows, struct fitted *ret)
+{
+	const struct forest_options o = {
+		.trees = 20, .subsample = 64, .seed = 3, .contamination = 0.01};
+	struct drip_harness *h = drip_harness_create(test_argv[1]);
+	struct drip_schema *s = drip_test_schema("t", "x float64, y float64, z float64");
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_features *features;
+	struct drip_instance *i;
+	struct drip_text t = {0};
+	struct forest f;
+
+	REQUIRE_OK(drip_harness_open(h, DRIP_KIND_MODEL, "isolation-forest", NULL, &i, &err), &err);
+	REQUIRE_OK(forest_grow(&f, rows, ROWS, WIDTH, &o, &i->ctx, &err), &err);
+	REQUIRE_OK(drip_features_create(s, &features, &err), &err);
+	memset(ret, 0, sizeof(*ret));
+	drip_artifact_begin(&t, "isolation-forest 1");
+	drip_artifact_put_features(&t, features);
+	forest_write(&f, &t);
+	REQUIRE_OK(drip_artifact_give(&t, &ret->artifact, &ret->size, &err), &err);
+	forest_finish(&f);
+	drip_features_destroy(features);
+	drip_schema_unref(s);
+	drip_harness_close(i);
+	drip_harness_destroy(h);
+}
+
+TEST(makes_a_probability_of_the_score_where_there_are_labels)
+{
+	static double rows[ROWS * WIDTH], ranks[ROWS], scores[ROWS];
+	const char *const *options[] = {NULL, DRIP_OPTIONS("calibration", "isotonic")};
+	struct drip_harness *h = drip_harness_create(test_argv[1]);
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_batch *batch;
+
+	make_rows(rows, 9);
+	batch = make_labelled(rows, ROWS);
+	for (int n = 0; n < 2; n++) {
+		struct drip_batch *before = NULL, *after = NULL;
+		const struct drip_model_ops *ops;
+		struct drip_instance *i;
+		struct fitted f;
+		double threshold, said = 0, odd = 0, marked = 0;
+		uint32_t count;
+		char *json;
+
+		REQUIRE_OK(fit(h, options[n], batch, &f, &err), &err);
+		CHECK_CONTAINS(f.metrics, "\"rows\":3000,");
+		CHECK_CONTAINS(f.metrics, "\"validation_rows\":858,");
+		i = load(h, &f);
+		ops = i->component->ops;
+		CHECK_EQ_STR(ops->score_kind(i->self), "probability");
+		REQUIRE_OK(ops->describe(i->self, &json, &err), &err);
+		CHECK_CONTAINS(json, "\"score\":\"probability\"");
+		free(json);
+		REQUIRE_OK(ops->predict(i->self, batch, &after, &err), &err);
+		REQUIRE_OK(ops->uncalibrated(i->self, batch, &before, &err), &err);
+		memcpy(scores, after->array.children[0]->buffers[1], sizeof(scores));
+		memcpy(ranks, before->array.children[0]->buffers[1], sizeof(ranks));
+		ops->rows->features(i->self, &count, &threshold);
+		for (size_t row = 0; row < ROWS; row++) {
+			size_t other = (row * 37 + 11) % ROWS;
+
+			CHECK(ranks[row] < ranks[other] ? scores[row] <= scores[other] : true);
+			said += scores[row] / ROWS;
+			odd += row % (ROWS / ODD) == 0 ? scores[row] / ODD : 0;
+			marked += scores[row] >= threshold;
+		}
+		CHECK(fabs(said - 0.028) < 0.01); /* the share of positives */
+		CHECK(odd > 0.3 && odd < 1);      /* most of the planted ones are */
+		CHECK(marked >= 30 && marked <= 50);
+		drip_batch_unref(before);
+		drip_batch_unref(after);
+		finish(&f);
+		drip_harness_close(i);
+	}
+	drip_batch_unref(batch);
+	drip_harness_destroy(h);
+}
+
+TEST(ranks_where_labels_do_not_suffice)
+{
+	static double rows[ROWS * WIDTH];
+	struct drip_harness *h = drip_harness_create(test_argv[1]);
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_batch *batch;
+
+	make_rows(rows, 10);
+	for (int n = 0; n < 3; n++) {
+		const char *const *options = n == 1 ? DRIP_OPTIONS("calibration", "none") : NULL;
+		const struct drip_model_ops *ops;
+		struct drip_instance *i;
+		struct fitted f;
+
+		if (n < 2) { /* too few positives; not wanted */
+			batch = make_labelled(rows, n == 0 ? 4 : ROWS);
+			REQUIRE_OK(fit(h, options, batch, &f, &err), &err);
+			CHECK_CONTAINS(f.metrics, "\"rows\":4000,");
+			drip_batch_unref(batch);
+		} else {
+			make_format_1(rows, &f);
+		}
+		i = load(h, &f);
+		ops = i->component->ops;
+		CHECK_EQ_STR(ops->score_kind(i->self), "rank");
+		finish(&f);
+		drip_harness_close(i);
+	}
+	drip_harness_destroy(h);
+}
+
 TEST(is_the_same_from_the_same_seed)
 {
 	static double rows[ROWS * WIDTH];

@@ -1,29 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private to the model `xgboost`: libxgboost behind errors of ours, and calibration. */
+/* Private to the model `xgboost`: libxgboost behind errors of ours. */
 #ifndef DRIPLINE_XGBOOST_BOOST_H
 #define DRIPLINE_XGBOOST_BOOST_H
 
 #include <dripline/dripline.h>
-
-enum calibration_kind { CALIBRATION_NONE = 0, CALIBRATION_PLATT, CALIBRATION_ISOTONIC };
-
-#define CALIBRATION_POINTS_MAX 4096
-
-/* Makes probabilities of what the trees say, which scale_pos_weight moves. Monotone. */
-struct calibration {
-	enum calibration_kind kind;
-	double a, b;    /* platt: 1 / (1 + exp(a * margin + b)) */
-	uint32_t count; /* isotonic: points, joined by straight lines */
-	double *x, *y;
-};
-
-int calibration_fit(struct calibration *c, enum calibration_kind kind, const double *scores,
-		    const double *labels, size_t count, struct drip_error *err) DRIP_MUST_CHECK;
-double calibration_apply(const struct calibration *c, double score);
-void calibration_finish(struct calibration *c); /* zeroed is accepted */
-void calibration_write(const struct calibration *c, struct drip_text *t);
-int calibration_read(struct calibration *c, struct drip_artifact_reader *r,
-		     struct drip_error *err) DRIP_MUST_CHECK;
 
 struct boost_options {
 	int64_t rounds, early_stopping, depth, seed;

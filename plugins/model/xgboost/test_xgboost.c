@@ -335,35 +335,6 @@ TEST(refuses_parameters_of_the_library)
 	drip_harness_destroy(h);
 }
 
-TEST(calibrates)
-{
-	static double scores[ROWS], labels[ROWS];
-	struct drip_error err = DRIP_ERROR_INIT;
-	uint64_t state = 7;
-
-	for (int i = 0; i < ROWS; i++) { /* the truth is the square of what is said */
-		scores[i] = 0.001 + 0.998 * unit(&state);
-		labels[i] = unit(&state) < scores[i] * scores[i];
-	}
-	for (int kind = CALIBRATION_PLATT; kind <= CALIBRATION_ISOTONIC; kind++) {
-		struct calibration c;
-		double worst = 0, last = 0;
-
-		REQUIRE_OK(calibration_fit(&c, (enum calibration_kind)kind, scores, labels, ROWS,
-					   &err),
-			   &err);
-		for (double s = 0.05; s < 0.96; s += 0.05) {
-			double p = calibration_apply(&c, s), off = fabs(p - s * s);
-
-			CHECK(p >= last);
-			last = p;
-			worst = off > worst ? off : worst;
-		}
-		CHECK(worst < 0.1);
-		calibration_finish(&c);
-	}
-}
-
 struct scoring {
 	struct drip_instance *i;
 	const struct drip_batch *batch, *expected;

@@ -24,23 +24,10 @@ struct xgboost_config {
 };
 
 struct xgboost {
-	struct drip_ctx *ctx;
-	const struct xgboost_config *config;
-	struct drip_features *features; /* NULL: nothing is loaded */
+	struct drip_fitted base;
 	struct boost *boost;
-	struct calibration calibration;
-	double threshold;
 	uint32_t rounds;
 	double *gains;
-};
-
-static const struct drip_enum_value calibrations[] = {
-	{.name = "platt", .value = CALIBRATION_PLATT, .help = "A sigmoid; for few rows."},
-	{.name = "isotonic",
-	 .value = CALIBRATION_ISOTONIC,
-	 .help = "Any growing curve; for thousands of positives."},
-	{.name = "none", .value = CALIBRATION_NONE, .help = "What the trees say."},
-	{.name = NULL},
 };
 
 #define OPT(member, ...) DRIP_OPTION(struct xgboost_config, member, __VA_ARGS__)
@@ -68,7 +55,7 @@ static const struct drip_option options[] = {
 	    .help = "Share of the training rows, the youngest, that stop early and calibrate.",
 	    .default_text = "0.2", .min = 0.05, .max = 0.5),
 	OPT(calibration, .help = "What makes probabilities of the trees' scores.",
-	    .default_text = "platt", .values = calibrations),
+	    .default_text = "platt", .values = drip_calibration_values),
 	OPT(threshold, .help = "A score of this or more is a positive.", .default_text = "0.5",
 	    .min = 0, .max = 1),
 	OPT(seed, .help = "Of the random numbers: the same rows and seed give the same trees.",
@@ -82,27 +69,11 @@ static const struct drip_column prediction_columns[] = {
 	{.struct_size = sizeof(struct drip_column), .type = DRIP_TYPE_BOOL, .name = "positive"},
 };
 
-static int xgboost_open(struct drip_ctx *ctx, const void *config, void **ret_self,
-			struct drip_error *err)
-{
-	struct xgboost *m = calloc(1, sizeof(*m));
-
-	if (m == NULL) {
-		return drip_error_nomem(err, sizeof(*m));
-	}
-	m->ctx = ctx;
-	m->config = config;
-	*ret_self = m;
-	return 0;
-}
-
 static void forget(struct xgboost *m)
 {
-	drip_features_destroy(m->features);
+	drip_fitted_finish(&m->base);
 	boost_destroy(m->boost);
-	calibration_finish(&m->calibration);
 	free(m->gains);
-	m->features = NULL;
 	m->boost = NULL;
 	m->gains = NULL;
 }
@@ -218,8 +189,8 @@ static struct boost_options options_of(const struct xgboost_config *c, const str
 	return o;
 }
 
-static int calibrate(const struct xgboost *m, const struct boost_result *trees,
-		     const struct boost_data *valid, struct calibration *ret,
+static int calibrate(const struct xgboost_config *config, const struct boost_result *trees,
+		     const struct boost_data *valid, struct drip_calibration *ret,
 		     struct drip_error *err)
 {
 	double *scores = malloc((valid->count + 1) * sizeof(*scores));
@@ -228,42 +199,45 @@ static int calibrate(const struct xgboost *m, const struct boost_result *trees,
 
 	rc = rc == 0 ? boost_load(trees->model, trees->size, valid->features, &boost, err) : rc;
 	rc = rc == 0 ? boost_predict(boost, valid->rows, valid->count, scores, err) : rc;
-	rc = rc == 0 ? calibration_fit(ret, (enum calibration_kind)m->config->calibration.value,
-				       scores, valid->labels, valid->count, err)
+	rc = rc == 0 ? drip_calibration_fit(ret,
+					    (enum drip_calibration_kind)config->calibration.value,
+					    scores, valid->labels, valid->count, err)
 		     : rc;
 	boost_destroy(boost);
 	free(scores);
 	return rc;
 }
 
-static int write_artifact(const struct xgboost *m, const struct drip_features *features,
-			  const struct boost_result *trees, const struct calibration *calibration,
-			  void **ret_artifact, size_t *ret_size, struct drip_error *err)
+static int write_artifact(const struct xgboost_config *config, const struct drip_features *features,
+			  const struct boost_result *trees,
+			  const struct drip_calibration *calibration, void **ret_artifact,
+			  size_t *ret_size, struct drip_error *err)
 {
 	struct drip_text t = {0};
 
 	drip_artifact_begin(&t, KIND);
 	drip_artifact_put_features(&t, features);
-	calibration_write(calibration, &t);
-	drip_artifact_put_f64(&t, m->config->threshold);
+	drip_calibration_write(calibration, &t);
+	drip_artifact_put_f64(&t, config->threshold);
 	drip_artifact_put_u32(&t, (uint32_t)trees->rounds);
 	drip_artifact_put_u32(&t, (uint32_t)trees->size);
 	drip_text_put(&t, trees->model, trees->size);
 	return drip_artifact_give(&t, ret_artifact, ret_size, err);
 }
 
-static int fit_frame(struct xgboost *m, struct drip_features *features, struct drip_frame *f,
-		     void **ret_artifact, size_t *ret_size, char **ret_metrics_json,
-		     struct drip_error *err)
+static int fit_rows(const struct xgboost *m, struct drip_features *features, struct drip_frame *f,
+		    void **ret_artifact, size_t *ret_size, char **ret_metrics_json,
+		    struct drip_error *err)
 {
+	const struct xgboost_config *config = m->base.config;
 	uint32_t width = drip_features_count(features);
-	size_t train = f->count - (size_t)(m->config->validation * (double)f->count);
+	size_t train = f->count - (size_t)(config->validation * (double)f->count);
 	const struct boost_data parts[2] = {
 		{f->rows, f->labels, train, width},
 		{f->rows + train * width, f->labels + train, f->count - train, width}};
-	struct calibration calibration = {.kind = CALIBRATION_NONE};
+	struct drip_calibration calibration = {.kind = DRIP_CALIBRATION_NONE};
 	struct boost_result trees = {.model = NULL};
-	struct boost_options o = options_of(m->config, f, train);
+	struct boost_options o = options_of(config, f, train);
 	int rc = 0;
 
 	for (uint32_t i = 0; i < width && rc == 0; i++) {
@@ -271,8 +245,8 @@ static int fit_frame(struct xgboost *m, struct drip_features *features, struct d
 			rc = rate_categories(features, f, train, i, err);
 		}
 	}
-	rc = rc == 0 ? boost_train(&parts[0], &parts[1], &o, m->ctx, &trees, err) : rc;
-	rc = rc == 0 ? calibrate(m, &trees, &parts[1], &calibration, err) : rc;
+	rc = rc == 0 ? boost_train(&parts[0], &parts[1], &o, m->base.ctx, &trees, err) : rc;
+	rc = rc == 0 ? calibrate(config, &trees, &parts[1], &calibration, err) : rc;
 	if (rc == 0 && asprintf(ret_metrics_json,
 				"{\"rows\":%zu,\"validation_rows\":%zu,\"rounds\":%d,"
 				"\"validation_auc\":%.6f,\"scale_pos_weight\":%.6g}",
@@ -282,18 +256,16 @@ static int fit_frame(struct xgboost *m, struct drip_features *features, struct d
 		rc = drip_error_nomem(err, 128);
 	}
 	if (rc == 0) {
-		rc = write_artifact(m, features, &trees, &calibration, ret_artifact, ret_size, err);
-		if (rc < 0) {
-			free(*ret_metrics_json);
-			*ret_metrics_json = NULL;
-		}
+		rc = write_artifact(config, features, &trees, &calibration, ret_artifact, ret_size,
+				    err);
 	}
-	calibration_finish(&calibration);
+	drip_calibration_finish(&calibration);
 	free(trees.model);
 	return rc;
 }
 
-static int check_frame(const struct xgboost *m, const struct drip_frame *f, struct drip_error *err)
+static int check_frame(const struct xgboost_config *config, const struct drip_frame *f,
+		       struct drip_error *err)
 {
 	if (f->labels == NULL) {
 		return drip_error_set(err, -EINVAL, "xgboost.no_label",
@@ -304,50 +276,48 @@ static int check_frame(const struct xgboost *m, const struct drip_frame *f, stru
 				      "cannot train on %zu rows with a label: it takes %d at least",
 				      f->count, ROWS_MIN);
 	}
-	return check_classes(f, f->count - (size_t)(m->config->validation * (double)f->count), err);
+	return check_classes(f, f->count - (size_t)(config->validation * (double)f->count), err);
+}
+
+static int fit_frame(void *self, struct drip_features *features, struct drip_frame *frame,
+		     void **ret_artifact, size_t *ret_size, char **ret_metrics_json,
+		     struct drip_error *err)
+{
+	const struct xgboost *m = self;
+	int rc;
+
+	drop_unlabelled(frame, drip_features_count(features));
+	rc = check_frame(m->base.config, frame, err);
+	return rc == 0 ? fit_rows(m, features, frame, ret_artifact, ret_size, ret_metrics_json, err)
+		       : rc;
 }
 
 static int xgboost_fit(void *self, struct ArrowArrayStream *data, const struct drip_schema *schema,
 		       void **ret_artifact, size_t *ret_size, char **ret_metrics_json,
 		       struct drip_error *err)
 {
-	struct xgboost *m = self;
-	struct drip_frame frame = {0};
-	struct drip_features *features;
-	int rc = drip_features_create(schema, &features, err);
+	const struct xgboost_config *config = ((const struct xgboost *)self)->base.config;
 
-	if (rc < 0) {
-		return rc;
-	}
-	rc = drip_features_read(features, data, schema, m->config->memory.bytes, &frame, err);
-	if (rc == 0) {
-		drop_unlabelled(&frame, drip_features_count(features));
-		rc = check_frame(m, &frame, err);
-	}
-	if (rc == 0) {
-		rc = fit_frame(m, features, &frame, ret_artifact, ret_size, ret_metrics_json, err);
-	}
-	drip_frame_finish(&frame);
-	drip_features_destroy(features);
-	return rc;
+	return drip_fitted_fit(self, data, schema, config->memory.bytes, ret_artifact, ret_size,
+			       ret_metrics_json, err);
 }
 
 /* ---- what is loaded ---- */
 
 static int read_trees(struct xgboost *m, struct drip_artifact_reader *r, struct drip_error *err)
 {
-	uint32_t width = drip_features_count(m->features), size;
+	uint32_t width = drip_features_count(m->base.features), size;
 	const void *trees;
-	int rc = calibration_read(&m->calibration, r, err);
+	int rc = drip_calibration_read(&m->base.calibration, r, err);
 
 	if (rc < 0) {
 		return rc;
 	}
-	m->threshold = drip_artifact_f64(r);
+	m->base.threshold = drip_artifact_f64(r);
 	m->rounds = drip_artifact_u32(r);
 	size = drip_artifact_u32(r);
 	trees = drip_artifact_bytes(r, size);
-	if (trees == NULL || r->at != r->end || size == 0 || !isfinite(m->threshold)) {
+	if (trees == NULL || r->at != r->end || size == 0 || !isfinite(m->base.threshold)) {
 		return drip_artifact_refuse(err, "its trees cannot be read");
 	}
 	m->gains = calloc((size_t)width + 1, sizeof(*m->gains));
@@ -364,7 +334,7 @@ static int xgboost_load(void *self, const void *artifact, size_t size, struct dr
 	struct drip_artifact_reader r;
 	int rc = drip_artifact_open(KIND, artifact, size, &r, err);
 
-	rc = rc == 0 ? drip_artifact_features(&r, &m->features, err) : rc;
+	rc = rc == 0 ? drip_artifact_features(&r, &m->base.features, err) : rc;
 	rc = rc == 0 ? read_trees(m, &r, err) : rc;
 	if (rc < 0) {
 		forget(m);
@@ -374,22 +344,22 @@ static int xgboost_load(void *self, const void *artifact, size_t size, struct dr
 
 static int xgboost_describe(void *self, char **ret_json, struct drip_error *err)
 {
-	static const char *const kinds[] = {"none", "platt", "isotonic"};
 	const struct xgboost *m = self;
 	const struct drip_model_feature *list;
 	struct drip_text t = {0};
 	char text[160];
 	uint32_t count;
-	int rc = drip_features_loaded(m->features, err);
+	int rc = drip_fitted_loaded(&m->base, err);
 
 	if (rc < 0) {
 		return rc;
 	}
-	list = drip_features_list(m->features, &count);
+	list = drip_features_list(m->base.features, &count);
 	snprintf(text, sizeof(text),
-		 "{\"model\":\"xgboost\",\"rounds\":%u,\"calibration\":\"%s\",\"threshold\":%.10g,"
-		 "\"gain\":{",
-		 m->rounds, kinds[m->calibration.kind], m->threshold);
+		 "{\"model\":\"xgboost\",\"rounds\":%u,\"score\":\"%s\",\"calibration\":\"%s\","
+		 "\"threshold\":%.10g,\"gain\":{",
+		 m->rounds, drip_fitted_score_kind(self),
+		 drip_calibration_name(m->base.calibration.kind), m->base.threshold);
 	drip_text_puts(&t, text);
 	for (uint32_t i = 0; i < count; i++) {
 		drip_text_puts(&t, i == 0 ? "" : ",");
@@ -408,45 +378,10 @@ static int xgboost_describe(void *self, char **ret_json, struct drip_error *err)
 	return 0;
 }
 
-static const struct drip_model_feature *rows_features(const void *self, uint32_t *ret_count,
-						      double *ret_threshold)
+static int score(const void *self, const double *rows, size_t count, double *ret_scores,
+		 struct drip_error *err)
 {
-	const struct xgboost *m = self;
-
-	*ret_threshold = m->threshold;
-	return drip_features_list(m->features, ret_count);
-}
-
-static double rows_encode(const void *self, uint32_t feature, const char *text, size_t size)
-{
-	const struct xgboost *m = self;
-
-	return drip_features_encode(m->features, feature, text, size);
-}
-
-static int rows_score(const void *self, const double *rows, size_t count, double *ret_scores,
-		      struct drip_error *err)
-{
-	const struct xgboost *m = self;
-	int rc = boost_predict(m->boost, rows, count, ret_scores, err);
-
-	for (size_t i = 0; i < count && rc == 0; i++) {
-		ret_scores[i] = calibration_apply(&m->calibration, ret_scores[i]);
-	}
-	return rc;
-}
-
-static int xgboost_predict(void *self, const struct drip_batch *features,
-			   struct drip_batch **ret_predictions, struct drip_error *err)
-{
-	const struct xgboost *m = self;
-	const struct drip_scorer scorer = {.features = m->features,
-					   .score = rows_score,
-					   .self = m,
-					   .threshold = m->threshold,
-					   .columns = prediction_columns};
-
-	return drip_features_predict(&scorer, features, ret_predictions, err);
+	return boost_predict(((const struct xgboost *)self)->boost, rows, count, ret_scores, err);
 }
 
 static int rows_explain(const void *self, const double *row, double *ret_contributions,
@@ -457,11 +392,20 @@ static int rows_explain(const void *self, const double *row, double *ret_contrib
 	return boost_explain(m->boost, row, ret_contributions, err);
 }
 
+static const struct drip_fitted_type type = {
+	.columns = prediction_columns, .score = score, .fit = fit_frame};
+
+static int xgboost_open(struct drip_ctx *ctx, const void *config, void **ret_self,
+			struct drip_error *err)
+{
+	return drip_fitted_create(ctx, config, &type, sizeof(struct xgboost), ret_self, err);
+}
+
 static const struct drip_model_rows rows_ops = {
 	.struct_size = sizeof(rows_ops),
-	.features = rows_features,
-	.encode = rows_encode,
-	.score = rows_score,
+	.features = drip_fitted_features,
+	.encode = drip_fitted_encode,
+	.score = drip_fitted_score,
 	.explain = rows_explain,
 };
 
@@ -472,9 +416,11 @@ static const struct drip_model_ops ops = {
 	.negotiate = xgboost_negotiate,
 	.fit = xgboost_fit,
 	.load = xgboost_load,
-	.predict = xgboost_predict,
+	.predict = drip_fitted_predict,
 	.describe = xgboost_describe,
 	.rows = &rows_ops,
+	.uncalibrated = drip_fitted_uncalibrated,
+	.score_kind = drip_fitted_score_kind,
 };
 
 static const struct drip_component component = {

@@ -87,16 +87,17 @@ static int read_row(const struct drip_model *model, const struct drip_model_vers
 static bool answer_score(struct http_answer *ret, const struct drip_model_info *info, double score)
 {
 	bool positive = !isnan(info->threshold) && score >= info->threshold;
+	const char *kind = DRIP_HAS(info, score_kind) ? info->score_kind : NULL;
 	char text[400], threshold[40] = "null";
 
 	if (!isnan(info->threshold)) {
 		snprintf(threshold, sizeof(threshold), "%.9g", info->threshold);
 	}
 	snprintf(text, sizeof(text),
-		 "{\"risk_score\":%.9g,\"threshold\":%s,\"is_fraud\":%s,\"model\":\"%.64s\","
-		 "\"version\":%lld}\n",
-		 score, threshold, positive ? "true" : "false", info->name,
-		 (long long)info->version);
+		 "{\"risk_score\":%.9g,\"score_kind\":\"%s\",\"threshold\":%s,\"is_fraud\":%s,"
+		 "\"model\":\"%.64s\",\"version\":%lld}\n",
+		 score, kind != NULL ? kind : "rank", threshold, positive ? "true" : "false",
+		 info->name, (long long)info->version);
 	ret->status = MHD_HTTP_OK;
 	ret->type = HTTP_JSON;
 	ret->body = strdup(text);

@@ -189,6 +189,7 @@ struct drip_model_version {
 struct fake {
 	struct drip_model_version production;
 	bool no_score;
+	const char *score_kind;
 	int64_t fitted_rows, added;
 	double quality, compared_quality;
 	int64_t compared;
@@ -227,6 +228,8 @@ static const struct drip_model_info *info(const struct drip_model_version *v)
 {
 	static struct drip_model_info i;
 
+	i.struct_size = sizeof(i);
+	i.score_kind = the_fake->score_kind;
 	i.version = v->number;
 	i.metrics_json = "{\"a\":1}";
 	return &i;
@@ -255,6 +258,15 @@ static int predict(const struct drip_model_version *v, const struct drip_batch *
 	drip_builder_finish(&b);
 	drip_schema_unref(s);
 	return 0;
+}
+
+static struct drip_model_version reversed = {.number = 1};
+
+/* What ranks the other way round. */
+static int uncalibrated(const struct drip_model_version *v, const struct drip_batch *rows,
+			struct drip_batch **ret, struct drip_error *err)
+{
+	return predict(&reversed, rows, ret, err);
 }
 
 static int fake_fit(void *object, struct ArrowArrayStream *data, const struct drip_schema *schema,
@@ -297,6 +309,7 @@ static const struct drip_model model = {
 	.predict = predict,
 	.fit = fake_fit,
 	.add = fake_add,
+	.uncalibrated = uncalibrated,
 };
 
 static struct drip_instance *open_train(struct drip_harness *h, struct fake *f)
@@ -350,6 +363,12 @@ TEST(trains_measures_and_registers)
 	CHECK_CONTAINS(f.training, "\"hold_out_from\":17");
 	CHECK_OK(drip_harness_commit(i, NULL, &err), &err); /* nothing new */
 	CHECK_EQ_INT(f.added, 1);
+	CHECK(strstr(f.metrics, "uncalibrated") == NULL);
+	f.score_kind = "probability"; /* what it was before is measured on the same rows */
+	CHECK_OK(drip_harness_write(i, drip_test_batch(s, TWENTY), &err), &err);
+	CHECK_OK(drip_harness_commit(i, NULL, &err), &err);
+	CHECK_CONTAINS(f.metrics, "\"hold_out\":{\"rows\":4,\"positives\":2,\"auc\":1,");
+	CHECK_CONTAINS(f.metrics, ",\"uncalibrated\":{\"rows\":4,\"positives\":2,\"auc\":0,");
 	f.no_score = true;
 	CHECK_OK(drip_harness_write(i, drip_test_batch(s, TWENTY), &err), &err);
 	CHECK_EQ_INT(drip_harness_commit(i, NULL, &err), -EINVAL);

@@ -269,9 +269,12 @@ static int score_column(const struct drip_schema *predictions)
 	return index;
 }
 
-/* (gives) what a version says of the hold-out. */
-static int predict(struct session *s, const struct drip_model_version *version, double **ret,
-		   struct drip_error *err)
+typedef int predict_fn(const struct drip_model_version *version, const struct drip_batch *rows,
+		       struct drip_batch **ret_predictions, struct drip_error *err);
+
+/* (gives) what a version says of the hold-out, by predict or uncalibrated. */
+static int predict(struct session *s, predict_fn *ask, const struct drip_model_version *version,
+		   double **ret, struct drip_error *err)
 {
 	double *scores = malloc((s->hold_out.rows + 1) * sizeof(*scores));
 	size_t at = 0;
@@ -281,7 +284,7 @@ static int predict(struct session *s, const struct drip_model_version *version, 
 		struct drip_batch *out;
 		int column;
 
-		rc = s->t->model->predict(version, s->hold_out.items[i], &out, err);
+		rc = ask(version, s->hold_out.items[i], &out, err);
 		if (rc < 0) {
 			break;
 		}
@@ -319,20 +322,36 @@ static int evaluate(struct session *s, double *scores, struct train_figures *ret
 			      err);
 }
 
-static int measure_candidate(struct session *s, struct drip_error *err)
+static int measure_one(struct session *s, predict_fn *ask, const char *key,
+		       struct train_figures *ret, struct drip_error *err)
 {
 	double *scores;
-	int rc = predict(s, s->candidate, &scores, err);
+	int rc = predict(s, ask, s->candidate, &scores, err);
 
 	if (rc < 0) {
 		return rc;
 	}
-	rc = evaluate(s, scores, &s->figures, err);
+	rc = evaluate(s, scores, ret, err);
 	free(scores);
 	if (rc == 0) {
-		s->quality = quality_of(s, &s->figures);
-		drip_text_puts(&s->metrics, "\"hold_out\":");
-		train_figures_json(&s->figures, &s->metrics);
+		drip_text_puts(&s->metrics, key);
+		train_figures_json(ret, &s->metrics);
+	}
+	return rc;
+}
+
+/* A probability is measured as it was before calibration too. */
+static int measure_candidate(struct session *s, struct drip_error *err)
+{
+	const struct drip_model *m = s->t->model;
+	const struct drip_model_info *info = m->info(s->candidate);
+	struct train_figures before;
+	int rc = measure_one(s, m->predict, "\"hold_out\":", &s->figures, err);
+
+	s->quality = rc == 0 ? quality_of(s, &s->figures) : (double)NAN;
+	if (rc == 0 && DRIP_HAS(info, score_kind) && info->score_kind != NULL &&
+	    strcmp(info->score_kind, "probability") == 0 && DRIP_HAS(m, uncalibrated)) {
+		rc = measure_one(s, m->uncalibrated, ",\"uncalibrated\":", &before, err);
 	}
 	return rc;
 }
@@ -348,7 +367,7 @@ static int measure_production(struct session *s, struct drip_error *err)
 	char text[64];
 	int rc = s->t->model->acquire(s->t->object, &v, &why);
 
-	rc = rc == 0 ? predict(s, v, &scores, &why) : rc;
+	rc = rc == 0 ? predict(s, s->t->model->predict, v, &scores, &why) : rc;
 	if (rc < 0) {
 		if (rc != -ENOENT) {
 			drip_log_warning(s->t->ctx, "the version in Production is not measured: %s",

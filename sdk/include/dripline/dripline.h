@@ -6,9 +6,11 @@
 #include <dripline/arrow.h>
 #include <dripline/batch.h>
 #include <dripline/builder.h>
+#include <dripline/calibration.h>
 #include <dripline/error.h>
 #include <dripline/features.h>
 #include <dripline/feed.h>
+#include <dripline/fitted.h>
 #include <dripline/guard.h>
 #include <dripline/host.h>
 #include <dripline/model.h>

@@ -79,26 +79,6 @@ int drip_features_check(const struct drip_features *f, const struct drip_schema 
 int drip_features_rows(const struct drip_features *f, const struct drip_batch *batch, int64_t start,
 		       int64_t count, double *ret_rows, struct drip_error *err) DRIP_MUST_CHECK;
 
-/* How a model scores rows of doubles. */
-struct drip_scorer {
-	const struct drip_features *features; /* NULL: no artifact is loaded */
-	/* As that of drip_model_rows. */
-	int (*score)(const void *self, const double *rows, size_t count, double *ret_scores,
-		     struct drip_error *err);
-	const void *self;
-	double threshold; /* a score of this or more is a positive */
-	/* Two columns of predictions: the score, a float64, and whether it is a positive, a bool.
-	 */
-	const struct drip_column *columns;
-};
-
-/* What a model's predict does: (gives) the predictions of all rows of `batch`. Checks as above. */
-int drip_features_predict(const struct drip_scorer *s, const struct drip_batch *batch,
-			  struct drip_batch **ret_predictions,
-			  struct drip_error *err) DRIP_MUST_CHECK;
-/* 0, or -EINVAL with model.not_loaded where `f` is NULL. */
-int drip_features_loaded(const struct drip_features *f, struct drip_error *err) DRIP_MUST_CHECK;
-
 /* ---- artifacts ---- */
 
 /*
@@ -125,6 +105,11 @@ struct drip_artifact_reader {
 /* Checks kind, size and checksum: -EINVAL with model.bad_artifact. `data` is borrowed. */
 int drip_artifact_open(const char *kind, const void *data, size_t size,
 		       struct drip_artifact_reader *ret, struct drip_error *err) DRIP_MUST_CHECK;
+/* The same for a model whose artifacts have had several formats: the kind is "MODEL FORMAT", with
+ * formats from 1 to `newest`. */
+int drip_artifact_open_format(const char *model, uint32_t newest, const void *data, size_t size,
+			      struct drip_artifact_reader *ret, uint32_t *ret_format,
+			      struct drip_error *err) DRIP_MUST_CHECK;
 uint32_t drip_artifact_u32(struct drip_artifact_reader *r);
 double drip_artifact_f64(struct drip_artifact_reader *r);
 /* (borrowed) `size` bytes, or NULL. */

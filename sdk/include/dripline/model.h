@@ -64,6 +64,7 @@ struct drip_model_info {
 	double threshold; /* a score of this or more is a positive; NAN: the model has none */
 	const struct drip_schema *predictions; /* what predict yields */
 	const char *metrics_json, *parameters_json;
+	const char *score_kind; /* "probability" or "rank"; NULL: the model does not say */
 };
 
 /* What is to be kept with a new version. Texts are borrowed, NULL where there is none. */
@@ -145,6 +146,10 @@ struct drip_model {
 	int (*add)(void *object, const struct drip_model_version *version,
 		   const struct drip_model_facts *facts, struct drip_model_added *ret,
 		   struct drip_error *err);
+	/* As predict, but with scores as they were before calibration. -ENOTSUP where the model has
+	 * none. Since ABI 1.1. */
+	int (*uncalibrated)(const struct drip_model_version *version, const struct drip_batch *rows,
+			    struct drip_batch **ret_predictions, struct drip_error *err);
 };
 
 #ifdef __cplusplus

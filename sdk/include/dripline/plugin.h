@@ -355,6 +355,13 @@ struct drip_model_ops {
 	/* (gives) JSON: kind of model, parameters, feature importance. */
 	int (*describe)(void *self, char **ret_json, struct drip_error *err);
 	const struct drip_model_rows *rows; /* optional; since 1.1 */
+	/* optional; since 1.1. What predict gives, but for scores as they were before calibration.
+	 */
+	int (*uncalibrated)(void *self, const struct drip_batch *features,
+			    struct drip_batch **ret_predictions, struct drip_error *err);
+	/* optional; since 1.1. (static) "probability": of so many rows with a score, that share is
+	 * positive; "rank": a higher score is more likely, and no more than that. */
+	const char *(*score_kind)(void *self);
 };
 
 struct drip_connection_ops {

@@ -2,10 +2,11 @@
 /*
  * Calibration: Platt's sigmoid over the log-odds (with his targets; Newton's method as Lin, Lin and
  * Weng, "A Note on Platt's Probabilistic Outputs", 2007), or isotonic regression by pooling
- * adjacent violators.
+ * adjacent violators (Ayer and others, 1955; for scores: Zadrozny and Elkan, 2002), whose pools
+ * are joined by straight lines. Nothing is changed after fit or read: any thread may apply.
  */
-#include "boost.h"
 
+#include <dripline/calibration.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -13,6 +14,22 @@
 
 #define PLATT_STEPS 100
 #define MARGIN_MAX  30.0
+
+const struct drip_enum_value drip_calibration_values[] = {
+	{.name = "platt", .value = DRIP_CALIBRATION_PLATT, .help = "A sigmoid; for few rows."},
+	{.name = "isotonic",
+	 .value = DRIP_CALIBRATION_ISOTONIC,
+	 .help = "Any growing curve; for thousands of positives."},
+	{.name = "none", .value = DRIP_CALIBRATION_NONE, .help = "The score as the model has it."},
+	{.name = NULL},
+};
+
+const char *drip_calibration_name(enum drip_calibration_kind kind)
+{
+	static const char *const names[] = {"none", "platt", "isotonic"};
+
+	return names[kind];
+}
 
 static double margin_of(double score)
 {
@@ -41,7 +58,7 @@ static double platt_loss(const double *scores, const double *targets, size_t cou
 }
 
 /* One damped step of Newton's method; false at the minimum. */
-static bool platt_step(struct calibration *c, const double *scores, const double *targets,
+static bool platt_step(struct drip_calibration *c, const double *scores, const double *targets,
 		       size_t count)
 {
 	double h11 = 1e-12, h22 = 1e-12, h21 = 0, g1 = 0, g2 = 0, da, db, det, step, loss;
@@ -75,7 +92,7 @@ static bool platt_step(struct calibration *c, const double *scores, const double
 	return false;
 }
 
-static int fit_platt(struct calibration *c, const double *scores, const double *labels,
+static int fit_platt(struct drip_calibration *c, const double *scores, const double *labels,
 		     size_t count, struct drip_error *err)
 {
 	double *targets = malloc((count + 1) * sizeof(*targets)), positives = 0;
@@ -98,8 +115,7 @@ static int fit_platt(struct calibration *c, const double *scores, const double *
 	}
 	free(targets);
 	if (!(c->a < 0)) { /* it would turn the order around: leave the scores as they are */
-		c->a = -1;
-		c->b = 0;
+		*c = (struct drip_calibration){.kind = DRIP_CALIBRATION_NONE};
 	}
 	return 0;
 }
@@ -136,7 +152,7 @@ static size_t pool_all(struct pool *p, size_t count)
 	return n;
 }
 
-static int fit_isotonic(struct calibration *c, const double *scores, const double *labels,
+static int fit_isotonic(struct drip_calibration *c, const double *scores, const double *labels,
 			size_t count, struct drip_error *err)
 {
 	struct pool *p = malloc((count + 1) * sizeof(*p));
@@ -150,7 +166,7 @@ static int fit_isotonic(struct calibration *c, const double *scores, const doubl
 	}
 	qsort(p, count, sizeof(*p), by_x);
 	n = pool_all(p, count);
-	step = n / CALIBRATION_POINTS_MAX + 1;
+	step = n / DRIP_CALIBRATION_POINTS_MAX + 1;
 	c->x = calloc(n / step + 1, sizeof(*c->x));
 	c->y = calloc(n / step + 1, sizeof(*c->y));
 	if (c->x == NULL || c->y == NULL) {
@@ -165,21 +181,22 @@ static int fit_isotonic(struct calibration *c, const double *scores, const doubl
 	return 0;
 }
 
-int calibration_fit(struct calibration *c, enum calibration_kind kind, const double *scores,
-		    const double *labels, size_t count, struct drip_error *err)
+int drip_calibration_fit(struct drip_calibration *c, enum drip_calibration_kind kind,
+			 const double *scores, const double *labels, size_t count,
+			 struct drip_error *err)
 {
-	*c = (struct calibration){.kind = kind};
+	*c = (struct drip_calibration){.kind = kind};
 	switch (kind) {
-	case CALIBRATION_PLATT:
+	case DRIP_CALIBRATION_PLATT:
 		return fit_platt(c, scores, labels, count, err);
-	case CALIBRATION_ISOTONIC:
+	case DRIP_CALIBRATION_ISOTONIC:
 		return fit_isotonic(c, scores, labels, count, err);
 	default:
 		return 0;
 	}
 }
 
-static double interpolate(const struct calibration *c, double x)
+static double interpolate(const struct drip_calibration *c, double x)
 {
 	uint32_t low = 0, high = c->count - 1;
 
@@ -201,26 +218,26 @@ static double interpolate(const struct calibration *c, double x)
 	return c->y[low] + (c->y[high] - c->y[low]) * (x - c->x[low]) / (c->x[high] - c->x[low]);
 }
 
-double calibration_apply(const struct calibration *c, double score)
+double drip_calibration_apply(const struct drip_calibration *c, double score)
 {
 	switch (c->kind) {
-	case CALIBRATION_PLATT:
+	case DRIP_CALIBRATION_PLATT:
 		return sigmoid(c->a, c->b, margin_of(score));
-	case CALIBRATION_ISOTONIC:
+	case DRIP_CALIBRATION_ISOTONIC:
 		return interpolate(c, score);
 	default:
 		return score;
 	}
 }
 
-void calibration_finish(struct calibration *c)
+void drip_calibration_finish(struct drip_calibration *c)
 {
 	free(c->x);
 	free(c->y);
 	memset(c, 0, sizeof(*c));
 }
 
-void calibration_write(const struct calibration *c, struct drip_text *t)
+void drip_calibration_write(const struct drip_calibration *c, struct drip_text *t)
 {
 	drip_artifact_put_u32(t, c->kind);
 	drip_artifact_put_f64(t, c->a);
@@ -232,24 +249,25 @@ void calibration_write(const struct calibration *c, struct drip_text *t)
 	}
 }
 
-int calibration_read(struct calibration *c, struct drip_artifact_reader *r, struct drip_error *err)
+int drip_calibration_read(struct drip_calibration *c, struct drip_artifact_reader *r,
+			  struct drip_error *err)
 {
 	uint32_t kind = drip_artifact_u32(r), count;
-	bool good = kind <= CALIBRATION_ISOTONIC;
+	bool good = kind <= DRIP_CALIBRATION_ISOTONIC;
 
-	*c = (struct calibration){.kind = (enum calibration_kind)kind};
+	*c = (struct drip_calibration){.kind = (enum drip_calibration_kind)kind};
 	c->a = drip_artifact_f64(r);
 	c->b = drip_artifact_f64(r);
 	count = drip_artifact_u32(r);
-	good &= isfinite(c->a) && isfinite(c->b) && count <= CALIBRATION_POINTS_MAX &&
-		(kind != CALIBRATION_ISOTONIC || count > 0) && !r->bad;
+	good &= isfinite(c->a) && isfinite(c->b) && count <= DRIP_CALIBRATION_POINTS_MAX &&
+		(kind != DRIP_CALIBRATION_ISOTONIC || count > 0) && !r->bad;
 	if (!good) {
 		return drip_artifact_refuse(err, "its calibration cannot be read");
 	}
 	c->x = calloc((size_t)count + 1, sizeof(*c->x));
 	c->y = calloc((size_t)count + 1, sizeof(*c->y));
 	if (c->x == NULL || c->y == NULL) {
-		calibration_finish(c);
+		drip_calibration_finish(c);
 		return drip_error_nomem(err, count * sizeof(*c->x));
 	}
 	for (c->count = 0; c->count < count && good; c->count++) {
@@ -260,7 +278,7 @@ int calibration_read(struct calibration *c, struct drip_artifact_reader *r, stru
 		       (c->count == 0 || c->x[c->count] > c->x[c->count - 1]);
 	}
 	if (!good || r->bad) {
-		calibration_finish(c);
+		drip_calibration_finish(c);
 		return drip_artifact_refuse(err, "its calibration cannot be read");
 	}
 	return 0;
