@@ -3,11 +3,12 @@
 #include "cli/load.h"
 
 #include "cli/commands.h"
-#include "store/store.h"
+#include "store/models.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Reads the store where there is one, and makes nothing. */
@@ -28,6 +29,38 @@ static int load_checkpoint(const char *state_dir, const char *pipeline, struct d
 	return rc == -ENOENT ? 0 : rc;
 }
 
+struct signature {
+	char *json;
+	int64_t version;
+};
+
+static int take_signature(const struct drip_store_version *v, void *data)
+{
+	struct signature *s = data;
+
+	if (strcmp(v->stage, DRIP_STAGE_PRODUCTION) == 0) {
+		s->json = strdup(v->features_json);
+		s->version = v->version;
+		return s->json != NULL ? 1 : -ENOMEM;
+	}
+	return 0;
+}
+
+/* Reads the store where there is one, as above. */
+static int load_signature(const char *state_dir, const char *model, char **ret_json,
+			  int64_t *ret_version, struct drip_error *err)
+{
+	struct signature s = {NULL, 0};
+	struct drip_store *store = NULL;
+	int rc = drip_store_open(state_dir, DRIP_STORE_READ, &store, err);
+
+	rc = rc == 0 ? drip_store_visit_versions(store, model, 0, take_signature, &s, err) : rc;
+	drip_store_close(store);
+	*ret_json = s.json;
+	*ret_version = s.version;
+	return rc < 0 ? rc : 0;
+}
+
 /* Loads `count` paths as one document; counts the files of all so far. 0 or -EINVAL, with the
  * findings. */
 static int load_paths(struct drip_cli_load *load, const char *const *paths, size_t count)
@@ -35,6 +68,7 @@ static int load_paths(struct drip_cli_load *load, const char *const *paths, size
 	struct drip_load_options options = {.connect = load->connect,
 					    .state_dir = load->state_dir,
 					    .checkpoint = load_checkpoint,
+					    .signature = load_signature,
 					    .names = &load->names};
 	struct drip_error err = DRIP_ERROR_INIT;
 	int rc = drip_document_load(load->registry, paths, count, &options, &load->findings,

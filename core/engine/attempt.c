@@ -81,6 +81,47 @@ static int make_sinks(struct drip_run *run, struct drip_error *err)
 	return 0;
 }
 
+static bool uses_model(const struct drip_component *component)
+{
+	for (uint32_t i = 0; i < component->options_count; i++) {
+		const char *interface = component->options[i].interface_name;
+
+		if (interface != NULL && strcmp(interface, DRIP_MODEL_INTERFACE) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Tables that are known before the first row are held against the versions in Production now. */
+static int check_models(struct drip_run *run, struct drip_error *err)
+{
+	const struct drip_pipeline_spec *spec = run->spec;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < spec->edges_count && rc == 0; i++) {
+		for (uint32_t k = 1; k < spec->stages_count && rc == 0; k++) {
+			const struct drip_stage *stage = &spec->stages[k];
+			struct drip_negotiated n;
+
+			if (stage->kind != DRIP_KIND_TRANSFORM ||
+			    stage->input != spec->edges[i].stage || !uses_model(stage->component)) {
+				continue;
+			}
+			rc = drip_stage_negotiate(stage, &run->instances[k].ctx,
+						  spec->edges[i].schema, &n, err);
+			if (rc == 0) {
+				drip_negotiated_finish(&n);
+			} else {
+				run->failed_stage = (int32_t)k;
+				drip_error_place(err, "%s:%d:%d", stage->place.file,
+						 stage->place.line, stage->place.column);
+			}
+		}
+	}
+	return rc;
+}
+
 /* Sinks first, the source last, if it is to be read. */
 int drip_attempt_open(struct drip_run *run, struct drip_error *err)
 {
@@ -99,7 +140,7 @@ int drip_attempt_open(struct drip_run *run, struct drip_error *err)
 			run->failed_stage = (int32_t)k - 1;
 		}
 	}
-	return rc;
+	return rc == 0 ? check_models(run, err) : rc;
 }
 
 static void keep_counts(struct drip_run *run)

@@ -141,6 +141,10 @@ struct drip_load_options {
 	 * known. */
 	int (*checkpoint)(const char *state_dir, const char *pipeline, struct drip_position **ret,
 			  size_t *ret_count, struct drip_error *err);
+	/* (gives) what the version of a model that is in Production was trained on, as
+	 * the registry's JSON, malloc'd; *ret_json NULL: there is none. NULL: not known. */
+	int (*signature)(const char *state_dir, const char *model, char **ret_json,
+			 int64_t *ret_version, struct drip_error *err);
 	/* Reload: what runs; settings that differ and need a restart are warnings. NULL members:
 	 * not compared. */
 	const struct drip_settings *running;

@@ -3,10 +3,13 @@
  * Declared models: their features and label, and what a stage gets that asks for one while it is
  * validated: the declaration and its negotiation, and no version. Thread: the load's.
  */
+#include "base/json.h"
 #include "engine/graph_private.h"
+#include "engine/model_version.h"
 
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct drip_declared *graph_model(struct graph *g, const char *name)
@@ -94,6 +97,74 @@ static const struct drip_model_declaration *declaration(void *object)
 	return &m->declared->model->declaration;
 }
 
+static int copy_features(struct graph *g, const struct drip_json_node *list,
+			 struct drip_model_info *ret)
+{
+	struct drip_model_feature *features;
+	uint32_t count = 0;
+
+	for (const struct drip_json_node *n = list->first; n != NULL; n = n->next) {
+		count++;
+	}
+	features = drip_arena_array(&g->arena, count, sizeof(*features));
+	if (features == NULL) {
+		return -ENOMEM;
+	}
+	for (const struct drip_json_node *n = list->first; n != NULL; n = n->next) {
+		struct drip_model_feature *f = &features[ret->features_count++];
+
+		f->name = drip_arena_strdup(&g->arena, drip_json_get_string(n, "name", ""));
+		f->category = strcmp(drip_json_get_string(n, "kind", ""), "category") == 0;
+		if (f->name == NULL) {
+			return -ENOMEM;
+		}
+	}
+	ret->features = features;
+	return 0;
+}
+
+/* Once a load. A registry that cannot be read is for the run to complain of. */
+static int ask_registry(struct graph *g, const char *model, struct drip_model_info *ret,
+			struct drip_error *err)
+{
+	struct drip_error ignored = DRIP_ERROR_INIT;
+	struct drip_json_tree *tree = NULL;
+	char *json = NULL;
+	int64_t version = 0;
+	int rc = 0;
+
+	*ret = (struct drip_model_info){.struct_size = sizeof(*ret), .name = model};
+	if (g->options->signature == NULL ||
+	    g->options->signature(g->document->settings.state_dir, model, &json, &version,
+				  &ignored) < 0 ||
+	    json == NULL) {
+		return 0;
+	}
+	if (drip_json_parse(json, strlen(json), &tree, &ignored) == 0) {
+		rc = copy_features(g, drip_json_root(tree), ret);
+		ret->version = rc == 0 ? version : 0;
+	}
+	drip_json_tree_destroy(tree);
+	free(json);
+	return rc == 0 ? 0 : drip_error_nomem(err, 0);
+}
+
+static int check_signature(struct graph_model *m, const struct drip_schema *features,
+			   struct drip_error *err)
+{
+	struct graph *g = m->ctx.graph;
+	struct graph_declaration *d = &g->models[m->declared - g->document->models];
+	int rc = 0;
+
+	if (!d->asked) {
+		rc = ask_registry(g, m->declared->name, &d->production, err);
+		d->asked = rc == 0;
+	}
+	return rc == 0 && d->production.version != 0
+		       ? drip_model_check_signature(&d->production, features, err)
+		       : rc;
+}
+
 static int negotiate(void *object, const struct drip_schema *features,
 		     struct drip_schema **ret_predictions, struct drip_error *err)
 {
@@ -102,6 +173,7 @@ static int negotiate(void *object, const struct drip_schema *features,
 	struct drip_negotiated n = {.struct_size = sizeof(n)};
 	int rc = ops->negotiate(&m->ctx.base, m->declared->config, features, &n, err);
 
+	rc = rc == 0 ? check_signature(m, features, err) : rc;
 	if (rc == 0) {
 		*ret_predictions = drip_schema_ref(n.output);
 	}

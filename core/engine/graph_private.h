@@ -37,6 +37,9 @@ struct graph_declaration {
 	bool sound; /* component and options are without errors */
 	bool used;
 	unsigned mark; /* of the search for cycles */
+	/* Models: what the version in Production was trained on; version 0: none, or not known. */
+	bool asked;
+	struct drip_model_info production;
 };
 
 /* Beside a struct drip_stage. */

@@ -40,6 +40,12 @@ int drip_model_version_load(const struct model_source *source, struct drip_model
 int drip_model_version_fit(const struct model_source *source, struct ArrowArrayStream *data,
 			   const struct drip_schema *schema, struct drip_model_version **ret,
 			   struct drip_error *err) DRIP_MUST_CHECK;
+/* That the columns of `features` are those that the version was trained on, in name, order and
+ * kind: -EINVAL with model.signature. Of `info` only the name, version and features are looked at.
+ */
+int drip_model_check_signature(const struct drip_model_info *info,
+			       const struct drip_schema *features,
+			       struct drip_error *err) DRIP_MUST_CHECK;
 struct drip_model_version *drip_model_version_ref(struct drip_model_version *v);
 void drip_model_version_unref(struct drip_model_version *v); /* NULL is accepted */
 

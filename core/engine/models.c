@@ -219,8 +219,13 @@ static int model_negotiate(void *object, const struct drip_schema *features,
 	const struct drip_declared *d = u->handle->source.declared;
 	const struct drip_model_ops *ops = d->component->ops;
 	struct drip_negotiated n = {.struct_size = sizeof(n)};
+	struct drip_model_version *v = handle_acquire(u->handle);
 	int rc = ops->negotiate(&u->instance->ctx, d->config, features, &n, err);
 
+	if (rc == 0 && v != NULL) {
+		rc = drip_model_check_signature(&v->info, features, err);
+	}
+	drip_model_version_unref(v);
 	if (rc == 0) {
 		*ret_predictions = drip_schema_ref(n.output);
 	}

@@ -66,6 +66,11 @@ static enum feature_kind kind_of(enum drip_type type)
 	}
 }
 
+bool drip_feature_is_category(enum drip_type type)
+{
+	return kind_of(type) == FEATURE_CATEGORY;
+}
+
 static int bad_type(const struct drip_schema *schema, const struct drip_column *column,
 		    const char *wanted, struct drip_error *err)
 {

@@ -120,6 +120,37 @@ check "each row says by which version" $?
 score "amount, local_hour" >"$dir/other.yaml"
 ! drip run "$dir/other.yaml" "${state[@]}" && in_log 'model.signature'
 check "a version that was trained on other features is refused" $?
+drip validate --connect "$dir/other.yaml" "${state[@]}"
+[ $? -eq 2 ] && in_log 'other.yaml:13:[0-9]+: error: .*trained on 3 features, not on 2 .model.signature'
+check "validate tells so, with the place" $?
+# the column that was a text is a number
+score "" | sed "s/ELSE 'wallet' END AS method/ELSE 'wallet' END AS was, 5 AS method/" >"$dir/kind.yaml"
+drip validate --connect "$dir/kind.yaml" "${state[@]}"
+[ $? -eq 2 ] && in_log 'kind.yaml:13:[0-9]+: error: feature method is int32 in table payments: version 2 .*trained on a text'
+check "a feature of another kind is found by validate" $?
+rm -rf "$dir/out"
+! drip run "$dir/kind.yaml" "${state[@]}" && in_log 'model.signature' && [ -z "$(cat "$dir"/out/* 2>/dev/null)" ]
+check "and by a run, before a row is scored" $?
+live() {
+	models ""
+	cat <<-YAML
+		pipeline: live
+		commit: {interval: 20ms}
+		source:
+		  plugin: generate
+		  rate: 500
+		  columns:
+		    - {name: id, kind: sequence, key: true}
+		    - {name: amount, kind: float, max: 40}
+		    - {name: local_hour, type: int32, max: 23}
+		    - {name: method, $1}
+		transforms: [{plugin: score, model: fraud}]
+		sinks: [{plugin: file, path: $dir/live/rows.jsonl}]
+	YAML
+}
+live "type: int32, max: 5" >"$dir/live.yaml"
+! drip run "$dir/live.yaml" "${state[@]}" && in_log 'model.signature' && in_log 'at: .*live.yaml:16:[0-9]+'
+check "a stream whose tables are known does not start, and says where" $?
 cp "$dir/state/models/fraud/2.model" "$dir/2.model"
 truncate -s 1000 "$dir/state/models/fraud/2.model"
 ! drip run "$dir/score.yaml" "${state[@]}" && in_log 'store.model_artifact'
@@ -144,23 +175,7 @@ check "the artifact in Production is exported" $?
 check "an export overwrites nothing" $?
 
 # A stream that is scored while the model changes.
-{
-	models ""
-	cat <<-YAML
-		pipeline: live
-		commit: {interval: 20ms}
-		source:
-		  plugin: generate
-		  rate: 500
-		  columns:
-		    - {name: id, kind: sequence, key: true}
-		    - {name: amount, kind: float, max: 40}
-		    - {name: local_hour, type: int32, max: 23}
-		    - {name: method, kind: choice, values: {card: 1, wallet: 2}}
-		transforms: [{plugin: score, model: fraud}]
-		sinks: [{plugin: file, path: $dir/live/rows.jsonl}]
-	YAML
-} >"$dir/live.yaml"
+live "kind: choice, values: {card: 1, wallet: 2}" >"$dir/live.yaml"
 drip_start daemon "$dir/live.yaml" "${state[@]}"
 wait_until 60 grep -rq '"fraud_version":2' "$dir/live"
 check "a daemon scores a stream" $?

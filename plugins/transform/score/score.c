@@ -199,7 +199,12 @@ static int make_plan(const struct score_config *config, const struct drip_model 
 		return drip_error_nomem(err, sizeof(*plan));
 	}
 	rc = make_features(config, d, input, plan, err);
-	rc = rc == 0 ? model->negotiate(object, plan->features, &predictions, err) : rc;
+	if (rc == 0) {
+		rc = model->negotiate(object, plan->features, &predictions, err);
+		if (rc < 0) {
+			drip_error_option(err, "model");
+		}
+	}
 	rc = rc == 0 ? make_output(config, d, input, predictions, plan, err) : rc;
 	drip_schema_unref(predictions);
 	if (rc < 0) {

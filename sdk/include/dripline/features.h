@@ -27,6 +27,8 @@ struct drip_features;
  */
 int drip_features_create(const struct drip_schema *schema, struct drip_features **ret,
 			 struct drip_error *err) DRIP_MUST_CHECK;
+/* True for the types whose values are categories. */
+bool drip_feature_is_category(enum drip_type type);
 void drip_features_destroy(struct drip_features *f); /* NULL is accepted */
 /*
  * What a model's negotiate does: that `input` makes features, and a table `predictions` of

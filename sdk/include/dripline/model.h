@@ -97,7 +97,8 @@ struct drip_model {
 	 * does negotiate. */
 	const struct drip_model_declaration *(*declaration)(void *object);
 	/* (gives) The columns that predict yields over rows with these columns (a schema of the
-	 * features alone). */
+	 * features alone). -EINVAL with model.signature where the version in production was trained
+	 * on others, or on a text where there is a number now. */
 	int (*negotiate)(void *object, const struct drip_schema *features,
 			 struct drip_schema **ret_predictions, struct drip_error *err);
 
