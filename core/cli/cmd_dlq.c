@@ -74,6 +74,29 @@ static struct drip_store_letters which_of(const struct request *r)
 					   .limit = r->limit};
 }
 
+/* (gives) the store, which must be there, to write into. */
+static int open_to_write(struct request *r, struct drip_store **ret)
+{
+	const char *state_dir = drip_client_state_dir(r->state);
+	int rc = drip_store_open(state_dir, DRIP_STORE_READ, ret, &r->err);
+
+	drip_store_close(drip_steal(*ret));
+	return rc == 0 ? drip_store_open(state_dir, DRIP_STORE_WRITE, ret, &r->err) : rc;
+}
+
+/* Of who is to see clear values: what is not recorded is not shown. */
+static int record_reveal(struct request *r)
+{
+	drip_autoptr(drip_store) store = NULL;
+	char actor[32], target[48];
+	int rc = open_to_write(r, &store);
+
+	snprintf(actor, sizeof(actor), "uid %ld", (long)getuid());
+	snprintf(target, sizeof(target), "letter %lld",
+		 r->ids_count > 0 ? (long long)r->ids[0] : 0LL);
+	return rc == 0 ? drip_store_audit(store, actor, "dlq reveal", target, "", &r->err) : rc;
+}
+
 static int read_offline(struct request *r, bool with_rows, struct drip_json_tree **ret_tree,
 			const struct drip_json_node **ret)
 {
@@ -81,8 +104,11 @@ static int read_offline(struct request *r, bool with_rows, struct drip_json_tree
 	drip_autostr s = DRIP_STR_INIT;
 	struct drip_store_letters which = which_of(r);
 	struct drip_json j;
-	int rc = drip_store_open(drip_client_state_dir(r->state), DRIP_STORE_READ, &store, &r->err);
+	int rc = r->reveal ? record_reveal(r) : 0;
 
+	rc = rc == 0 ? drip_store_open(drip_client_state_dir(r->state), DRIP_STORE_READ, &store,
+				       &r->err)
+		     : rc;
 	drip_json_init(&j, &s);
 	rc = rc == 0 ? drip_letters_render(store, &which, with_rows, r->reveal, &j, &r->err) : rc;
 	return rc == 0 ? drip_client_read_own(&s, ret_tree, ret, &r->err) : rc;
@@ -147,13 +173,10 @@ static int drop_offline(struct request *r, int64_t *ret_dropped)
 {
 	drip_autoptr(drip_store) store = NULL;
 	struct drip_store_letters which = which_of(r);
-	const char *state_dir = drip_client_state_dir(r->state);
 	char actor[32];
-	int rc = drip_store_open(state_dir, DRIP_STORE_READ, &store, &r->err);
+	int rc = open_to_write(r, &store);
 
-	drip_store_close(drip_steal(store));
 	snprintf(actor, sizeof(actor), "uid %ld", (long)getuid());
-	rc = rc == 0 ? drip_store_open(state_dir, DRIP_STORE_WRITE, &store, &r->err) : rc;
 	rc = rc == 0 ? drip_store_drop_letters(store, &which, ret_dropped, &r->err) : rc;
 	return rc == 0 ? drip_store_audit(store, actor, "dlq drop",
 					  r->pipeline != NULL ? r->pipeline : "", "", &r->err)

@@ -344,11 +344,42 @@ static int copy_arguments(struct client *c, const struct drip_json_node *argumen
 	return drip_str_steal(&s, &c->arguments, &c->error);
 }
 
+/* ---- a tap that shows clear values: recorded first ---- */
+
+static void run_record(uv_work_t *work)
+{
+	struct client *c = work->data;
+	drip_autoptr(drip_json_tree) tree = NULL;
+
+	c->rc = drip_json_parse(c->arguments, strlen(c->arguments), &tree, &c->error);
+	c->rc = c->rc == 0 ? drip_tap_record(c->control->app, c->actor, drip_json_root(tree),
+					     &c->error)
+			   : c->rc;
+}
+
+static void on_recorded(uv_work_t *work, int status)
+{
+	struct client *c = work->data;
+	drip_autoptr(drip_json_tree) tree = NULL;
+
+	c->control->app->works--;
+	if (c->rc == 0) {
+		c->rc = drip_json_parse(c->arguments, strlen(c->arguments), &tree, &c->error);
+	}
+	if (!c->closing && c->rc == 0) {
+		start_tap(c, drip_json_root(tree));
+	} else if (!c->closing) {
+		send_answer(c);
+	}
+	unref_client(c);
+}
+
 /* Begins the request that a line holds. 0: an answer will come by itself. */
 static int begin_request(struct client *c, const char *line, size_t size)
 {
 	drip_autoptr(drip_json_tree) tree = NULL;
 	const struct drip_json_node *root;
+	bool reveals;
 	int rc;
 
 	snprintf(c->id, sizeof(c->id), "null");
@@ -364,7 +395,8 @@ static int begin_request(struct client *c, const char *line, size_t size)
 				      "a request must be an object with \"method\"");
 	}
 	snprintf(c->method, sizeof(c->method), "%s", drip_json_get_string(root, "method", ""));
-	if (strcmp(c->method, "tap") == 0) {
+	reveals = drip_json_get_bool(drip_json_get(root, "arguments"), "reveal", false);
+	if (strcmp(c->method, "tap") == 0 && !reveals) {
 		start_tap(c, drip_json_get(root, "arguments"));
 		return 0;
 	}
@@ -375,7 +407,11 @@ static int begin_request(struct client *c, const char *line, size_t size)
 	c->work.data = c;
 	c->refs++;
 	c->control->app->works++;
-	uv_queue_work(&c->control->app->loop, &c->work, run_method, on_method_done);
+	if (strcmp(c->method, "tap") == 0) {
+		uv_queue_work(&c->control->app->loop, &c->work, run_record, on_recorded);
+	} else {
+		uv_queue_work(&c->control->app->loop, &c->work, run_method, on_method_done);
+	}
 	return 0;
 }
 

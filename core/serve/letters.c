@@ -174,11 +174,18 @@ int drip_method_dlq_count(struct drip_call *call, struct drip_error *err)
 int drip_method_dlq_show(struct drip_call *call, struct drip_error *err)
 {
 	int64_t id = drip_json_get_int(call->arguments, "id", -1);
+	bool reveal = drip_json_get_bool(call->arguments, "reveal", false);
 	struct drip_store_letters which = {.ids = &id, .ids_count = 1};
+	char target[48];
+	int rc = 0;
 
-	return drip_letters_render(call->app->store, &which, true,
-				   drip_json_get_bool(call->arguments, "reveal", false),
-				   &call->json, err);
+	if (reveal) { /* recorded first: what is not is not shown */
+		snprintf(target, sizeof(target), "letter %" PRId64, id);
+		rc = drip_store_audit(call->app->store, call->actor, "dlq reveal", target, "", err);
+	}
+	return rc == 0 ? drip_letters_render(call->app->store, &which, true, reveal, &call->json,
+					     err)
+		       : rc;
 }
 
 /* ---- choosing ---- */

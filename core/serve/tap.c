@@ -208,6 +208,17 @@ static int collect(struct drip_call *call, struct collector *c, int64_t timeout_
 	return rc;
 }
 
+int drip_tap_record(struct drip_app *app, const char *actor, const struct drip_json_node *arguments,
+		    struct drip_error *err)
+{
+	const char *stage = drip_json_get_string(arguments, "stage", "");
+	char target[512];
+
+	snprintf(target, sizeof(target), "%s%s%s", drip_json_get_string(arguments, "pipeline", ""),
+		 stage[0] != '\0' ? "." : "", stage);
+	return drip_store_audit(app->store, actor, "tap reveal", target, "", err);
+}
+
 int drip_method_tap(struct drip_call *call, struct drip_error *err)
 {
 	int64_t limit = drip_json_get_int(call->arguments, "limit", 10);
@@ -216,6 +227,9 @@ int drip_method_tap(struct drip_call *call, struct drip_error *err)
 	struct collector *c;
 	int rc = drip_call_string(call, "pipeline", &pipeline, err);
 
+	if (rc == 0 && drip_json_get_bool(call->arguments, "reveal", false)) {
+		rc = drip_tap_record(call->app, call->actor, call->arguments, err);
+	}
 	if (rc < 0) {
 		return rc;
 	}

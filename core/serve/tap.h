@@ -7,6 +7,7 @@
 #ifndef DRIPLINE_SERVE_TAP_H
 #define DRIPLINE_SERVE_TAP_H
 
+#include "base/json.h"
 #include "serve/app.h"
 
 #include <dripline/text.h>
@@ -32,5 +33,10 @@ int drip_row_tap_start(struct drip_row_tap *tap, struct drip_app *app, const cha
 		       const char *stage, struct drip_error *err) DRIP_MUST_CHECK;
 /* Loop thread. */
 void drip_row_tap_stop(struct drip_row_tap *tap);
+
+/* Records that `actor` is to see the clear values of what `arguments` name. Waits for the disk: a
+ * worker's thread. */
+int drip_tap_record(struct drip_app *app, const char *actor, const struct drip_json_node *arguments,
+		    struct drip_error *err) DRIP_MUST_CHECK;
 
 #endif

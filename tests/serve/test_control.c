@@ -312,6 +312,20 @@ TEST(taps_redact_and_end)
 				 ARGS("tap", "p.source", "-n", "2", "--reveal", "--state", state)),
 		     0);
 	CHECK(strstr(q.output, "***") == NULL);
+	/* who sees clear values is recorded, and before any is shown; others are not */
+	CHECK_EQ_INT(program_run(&q, NULL, ARGS("audit", "list", "--state", state)), 0);
+	CHECK_CONTAINS(q.output, "tap reveal  p.source");
+	CHECK(strstr(q.output, "tap reveal  p ") == NULL);
+	fd = open_control();
+	CHECK_CONTAINS(ask(fd, "{\"id\":4,\"method\":\"tap\",\"arguments\":{\"pipeline\":"
+			       "\"nope\",\"reveal\":true}}\n"),
+		       "engine.unknown_pipeline");
+	CHECK_CONTAINS(ask(fd, "{\"id\":5,\"method\":\"dlq.show\",\"arguments\":{\"id\":7,"
+			       "\"reveal\":true}}\n"),
+		       "dlq.unknown_letter");
+	close(fd);
+	CHECK_EQ_INT(program_run(&q, NULL, ARGS("audit", "list", "--state", state)), 0);
+	CHECK_CONTAINS(q.output, "dlq reveal  letter 7");
 	end_daemon();
 }
 

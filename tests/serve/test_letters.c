@@ -112,6 +112,8 @@ TEST(letters_are_kept_shown_replayed_and_dropped)
 	CHECK_CONTAINS(dlq("show", "1", NULL), "\"id\":21,\"phone\":\"***\"");
 	CHECK(strstr(dlq("show", "1", "--reveal"), "***") == NULL);
 	CHECK_EQ_INT(q.status, 0);
+	CHECK_EQ_INT(program_run(&q, NULL, ARGS("audit", "list", "--state", state)), 0);
+	CHECK_CONTAINS(q.output, "dlq reveal  letter 1");
 	CHECK_CONTAINS(dlq("show", "99", NULL), "dlq.unknown_letter");
 	CHECK_EQ_INT(q.status, 2);
 	CHECK_CONTAINS(dlq("replay", "1", NULL), "control.no_daemon");
