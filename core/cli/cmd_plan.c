@@ -183,6 +183,12 @@ static void put_pipeline(struct drip_json *j, const struct drip_pipeline_spec *s
 	drip_json_put_string(j, "file", spec->place.file);
 	drip_json_put_string(j, "cron", spec->cron);
 	drip_json_put_string(j, "timezone", spec->timezone);
+	drip_json_key(j, "after");
+	drip_json_begin_array(j);
+	for (size_t i = 0; i < spec->after_count; i++) {
+		drip_json_string(j, spec->after[i]);
+	}
+	drip_json_end_array(j);
 	drip_json_key(j, "commit");
 	drip_json_begin_object(j);
 	drip_json_put_int(j, "interval_ms", spec->commit.interval_ms);

@@ -69,7 +69,11 @@ static void put_head(struct drip_str *out, const struct drip_pipeline_spec *spec
 		drip_str_appendf(out, "  %s\n", spec->description);
 	}
 	if (spec->cron != NULL) {
-		drip_str_appendf(out, "  runs at \"%s\" %s\n", spec->cron, spec->timezone);
+		drip_str_appendf(out, "  runs at \"%s\" %s", spec->cron, spec->timezone);
+		for (size_t i = 0; i < spec->after_count; i++) {
+			drip_str_appendf(out, "%s %s", i == 0 ? ", after" : ",", spec->after[i]);
+		}
+		drip_str_append(out, "\n");
 	} else {
 		drip_str_append(out, "  streams\n");
 	}

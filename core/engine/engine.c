@@ -204,7 +204,7 @@ static void set_timer(struct drip_engine *engine)
 
 	for (const struct drip_pipeline *p = engine->pipelines; p != NULL; p = p->next) {
 		if (p->cron != NULL && p->current == NULL && !p->paused && p->held == 0 &&
-		    p->due_us < next) {
+		    p->due_us < next && !(p->due_us <= now && drip_pipeline_waits(engine, p))) {
 			next = p->due_us;
 		}
 	}

@@ -478,6 +478,7 @@ struct drip_pipeline {
 	int64_t error_us;                         /* when, by the monotonic clock */
 	struct drip_cron *cron;                   /* NULL: streaming */
 	int64_t due_us;   /* atomic; wall clock; INT64_MAX: none, or not known yet */
+	bool due_unknown; /* the last time is being read */
 	int64_t unmet_us; /* atomic; when the first run was due that has not succeeded since; 0 */
 	bool triggered;   /* a run is asked for, whatever the schedule says */
 	bool quarantine_break;  /* for the next run; loop thread */
@@ -535,6 +536,9 @@ int64_t drip_mono_us(void);
 /* Loop thread: does what the pipeline's state asks for next. True: the pipeline is gone for good
  * and can be destroyed. */
 bool drip_pipeline_step(struct drip_engine *engine, struct drip_pipeline *p);
+/* True while one that it goes after has a run due or under way; the end of a run wakes the engine.
+ * Loop thread. */
+bool drip_pipeline_waits(const struct drip_engine *engine, const struct drip_pipeline *p);
 /* (gives) a pipeline of this edition (takes a reference of its own). */
 struct drip_pipeline *drip_pipeline_create(struct drip_engine *engine, struct edition *edition);
 /* Another edition shall run. */

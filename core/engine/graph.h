@@ -98,6 +98,9 @@ struct drip_pipeline_spec {
 	int64_t drain_ms;     /* deadline of a graceful stop */
 	const char *cron;     /* NULL: streaming (or once, for `run`) */
 	const char *timezone; /* IANA name; "UTC" where absent */
+	const char *const
+		*after; /* pipelines whose runs go first; names that no file declares, too */
+	size_t after_count;
 	uint64_t config_hash; /* of all that is above and of the connections that it uses */
 };
 

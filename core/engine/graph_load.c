@@ -392,7 +392,8 @@ static int build(struct graph *g)
 		return rc;
 	}
 	graph_check_references(g);
-	return graph_check(g);
+	rc = graph_check_order(g);
+	return rc < 0 ? rc : graph_check(g);
 }
 
 static int load(struct graph *g, const char *const *paths, size_t paths_count)

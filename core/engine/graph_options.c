@@ -175,6 +175,11 @@ static const struct drip_option schedule_options[] = {
 		    .flags = DRIP_OPTION_REQUIRED, .example = "\"0 6 * * *\""),
 	DRIP_OPTION(struct graph_schedule_config, timezone, .help = "IANA name of the time zone.",
 		    .default_text = "UTC", .example = "America/New_York"),
+	DRIP_OPTION(struct graph_schedule_config, after,
+		    .help = "Pipelines that go first: while a run of one is due or under way, "
+			    "this one waits. One that streams has no end, and is waited for only "
+			    "by `dripline run --until caught-up`.",
+		    .example = "[orders_etl, payments_etl]"),
 };
 
 static const struct drip_option commit_options[] = {

@@ -32,6 +32,7 @@ struct graph_log_config {
 
 struct graph_schedule_config {
 	const char *cron, *timezone;
+	struct drip_strings after;
 };
 
 struct graph_commit_config {

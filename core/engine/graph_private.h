@@ -117,6 +117,8 @@ void graph_check_declared(struct graph *g, const struct drip_node *node, const c
 			  const struct drip_schema *output);
 /* References between connections, and of stages and services to them. */
 void graph_check_references(struct graph *g);
+/* Who goes after whom: names that are not there, and circles. */
+int graph_check_order(struct graph *g) DRIP_MUST_CHECK;
 /* `check` of every sound component, then the schemas of every pipeline. */
 int graph_check(struct graph *g) DRIP_MUST_CHECK;
 int graph_negotiate(struct graph *g, struct drip_pipeline_spec *spec,

@@ -432,6 +432,8 @@ static void fill_spec(struct graph *g, struct graph_file *file, struct drip_pipe
 		check_schedule(g, file, schedule);
 		spec->cron = schedule->cron;
 		spec->timezone = schedule->timezone != NULL ? schedule->timezone : "UTC";
+		spec->after = schedule->after.items;
+		spec->after_count = schedule->after.count;
 	}
 }
 

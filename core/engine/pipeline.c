@@ -69,6 +69,7 @@ static void schedule_known(struct drip_engine *engine, void *data)
 		w->last_us = 0;
 	}
 	if (p != NULL && p->edition == w->edition && p->cron != NULL) {
+		p->due_unknown = false;
 		set_due(p, drip_cron_next(p->cron, w->last_us != 0 ? w->last_us : now));
 	}
 	drip_edition_unref(w->edition);
@@ -91,6 +92,7 @@ static void plan_schedule(struct drip_engine *engine, struct drip_pipeline *p)
 
 	drip_cron_destroy(p->cron);
 	p->cron = NULL;
+	p->due_unknown = false;
 	set_due(p, INT64_MAX);
 	if (spec->cron == NULL || engine->options.ignore_schedules) {
 		return;
@@ -106,8 +108,10 @@ static void plan_schedule(struct drip_engine *engine, struct drip_pipeline *p)
 		w->pipeline = drip_strdup(p->name);
 		w->edition = drip_edition_ref(p->edition);
 	}
+	p->due_unknown = true;
 	if (w == NULL || w->pipeline == NULL ||
 	    drip_engine_work(engine, schedule_read, schedule_known, w) < 0) {
+		p->due_unknown = false;
 		set_due(p, drip_cron_next(p->cron, drip_clock_wall_us()));
 	}
 }
@@ -440,15 +444,65 @@ static void step_reload(struct drip_engine *engine, struct drip_pipeline *p)
 	}
 }
 
+static bool is_due(const struct drip_pipeline *p, int64_t now)
+{
+	return p->cron != NULL ? p->due_us <= now && !p->paused : !p->ran;
+}
+
+/* A run that others wait for is due, or under way. A paused pipeline keeps nobody waiting, nor does
+ * one that streams on and on. */
+static bool goes_first(const struct drip_engine *engine, const struct drip_pipeline *p, int64_t now)
+{
+	bool ends = p->edition->spec->cron != NULL || engine->options.until_caught_up;
+
+	if (p->removed || p->paused || !ends) {
+		return false;
+	}
+	if (p->current != NULL) {
+		return !p->current->replay_only;
+	}
+	return p->due_unknown || p->triggered || is_due(p, now);
+}
+
+bool drip_pipeline_waits(const struct drip_engine *engine, const struct drip_pipeline *p)
+{
+	const struct drip_pipeline_spec *spec = p->edition->spec;
+	int64_t now = drip_clock_wall_us();
+
+	for (const struct drip_pipeline *q = engine->pipelines; q != NULL; q = q->next) {
+		for (size_t i = 0; i < spec->after_count; i++) {
+			if (q != p && strcmp(spec->after[i], q->name) == 0 &&
+			    goes_first(engine, q, now)) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* In a run of `dripline run`: one by a schedule shows as waiting anyway. */
+static void set_waiting(struct drip_engine *engine, struct drip_pipeline *p)
+{
+	pthread_mutex_lock(&engine->lock);
+	if (!p->ran) {
+		p->state = DRIP_PIPELINE_WAITING;
+	}
+	pthread_mutex_unlock(&engine->lock);
+}
+
 static void start_if_due(struct drip_engine *engine, struct drip_pipeline *p)
 {
 	int64_t now = drip_clock_wall_us();
-	bool due = p->cron != NULL ? p->due_us <= now && !p->paused : !p->ran;
+	bool due = is_due(p, now);
 	bool start = due || (p->triggered && !p->paused);
 	struct drip_run *run;
 
 	if (p->held != 0) {
 		return;
+	}
+	if (start && drip_pipeline_waits(engine, p)) {
+		due = start = false;
+		set_waiting(engine, p);
 	}
 	if (!start && p->paused) {
 		drip_pipeline_refuse_replays(engine, p, NULL);
@@ -496,6 +550,9 @@ static void take_in_ended(struct drip_engine *engine, struct drip_pipeline *p)
 		take_in_current(engine, p);
 	}
 	pthread_mutex_unlock(&engine->lock);
+	if (current) {
+		drip_engine_wake(engine); /* for those that go after it */
+	}
 	if (current && !again) {
 		drip_pipeline_refuse_replays(engine, p, why.rc < 0 ? &why : NULL);
 	}

@@ -452,6 +452,128 @@ TEST(a_trigger_runs_what_waits)
 	stream_finish(&t);
 }
 
+/* ---- one after another ---- */
+
+static const char *const after_p[] = {"p"};
+
+/* "p" and, before it in the document, "q" that goes after it. */
+struct pair {
+	struct stream t;
+	struct fake_source s;
+	struct fake_sink k;
+};
+
+static struct fake_doc *pair_doc(struct pair *pair, const char *cron)
+{
+	struct fake_doc *d = fake_doc_create();
+	struct drip_pipeline_spec *spec = fake_doc_pipeline(d, "q", 1);
+
+	spec->cron = cron;
+	spec->after = after_p;
+	spec->after_count = 1;
+	fake_doc_stage(d, "source", &fake_source_component, &pair->s, 0);
+	fake_doc_stage(d, "sink", &fake_sink_exact, &pair->k, 0);
+	spec = fake_doc_pipeline(d, "p", 1);
+	spec->cron = cron;
+	fake_doc_stage(d, "source", &fake_source_component, &pair->t.s, 0);
+	fake_doc_stage(d, "sink", &fake_sink_exact, &pair->t.k, 0);
+	return d;
+}
+
+static void pair_start(struct pair *pair, bool until_caught_up, const char *cron)
+{
+	fake_source_init(&pair->t.s, 100);
+	fake_source_init(&pair->s, 100);
+	fake_sink_init(&pair->t.k);
+	fake_sink_init(&pair->k);
+	pair->t.k.blocked = true; /* its run is under way until then */
+	bench_init(&pair->t.b, until_caught_up);
+	pair->t.b.store.schedule_us = 1; /* a run was missed */
+	bench_apply(&pair->t.b, pair_doc(pair, cron));
+}
+
+static void pair_finish(struct pair *pair)
+{
+	stream_finish(&pair->t);
+	fake_sink_finish(&pair->k);
+	fake_source_finish(&pair->s);
+}
+
+static int opens_of(struct fake_source *s)
+{
+	int opens;
+
+	pthread_mutex_lock(&s->lock);
+	opens = s->opens;
+	pthread_mutex_unlock(&s->lock);
+	return opens;
+}
+
+static bool second_has_run(struct bench *b, void *data)
+{
+	struct pair *pair = data;
+
+	return opens_of(&pair->s) > 0 && fake_sink_holds(&pair->k, 100);
+}
+
+TEST(a_due_run_waits_for_those_that_go_first)
+{
+	struct pair pair;
+
+	pair_start(&pair, false, "0 0 1 * *");
+	bench_until_state(&pair.t.b, "p", DRIP_PIPELINE_RUNNING);
+	for (int i = 0; i < 20; i++) {
+		uv_run(&pair.t.b.loop, UV_RUN_NOWAIT);
+		sched_yield();
+	}
+	CHECK_EQ_INT(bench_state(&pair.t.b, "q"), DRIP_PIPELINE_WAITING);
+	CHECK_EQ_INT(drip_engine_trigger(pair.t.b.engine, "q", NULL), 0);
+	CHECK_EQ_INT(bench_state(&pair.t.b, "q"), DRIP_PIPELINE_WAITING);
+	CHECK_EQ_INT(opens_of(&pair.s), 0);
+	fake_sink_block(&pair.t.k, false);
+	bench_until(&pair.t.b, second_has_run, &pair);
+	CHECK(fake_sink_holds(&pair.t.k, 100));
+	pair_finish(&pair);
+}
+
+TEST(a_paused_pipeline_keeps_nobody_waiting)
+{
+	struct pair pair;
+
+	pair_start(&pair, false, "0 0 1 * *");
+	bench_until_state(&pair.t.b, "p", DRIP_PIPELINE_RUNNING);
+	CHECK_EQ_INT(drip_engine_pause(pair.t.b.engine, "p", NULL), 0);
+	bench_until(&pair.t.b, second_has_run, &pair);
+	CHECK_EQ_INT(drip_engine_resume(pair.t.b.engine, "p", NULL), 0);
+	fake_sink_block(&pair.t.k, false);
+	pair_finish(&pair);
+}
+
+TEST(until_caught_up_streams_go_first_too)
+{
+	struct pair pair;
+
+	pair_start(&pair, true, NULL);
+	bench_until_state(&pair.t.b, "p", DRIP_PIPELINE_RUNNING);
+	CHECK_EQ_INT(bench_state(&pair.t.b, "q"), DRIP_PIPELINE_WAITING);
+	CHECK_EQ_INT(opens_of(&pair.s), 0);
+	fake_sink_block(&pair.t.k, false);
+	bench_until_state(&pair.t.b, "q", DRIP_PIPELINE_FINISHED);
+	CHECK(fake_sink_holds(&pair.t.k, 100));
+	CHECK(fake_sink_holds(&pair.k, 100));
+	pair_finish(&pair);
+}
+
+TEST(a_stream_that_never_ends_keeps_nobody_waiting)
+{
+	struct pair pair;
+
+	pair_start(&pair, false, NULL);
+	bench_until_state(&pair.t.b, "q", DRIP_PIPELINE_FINISHED);
+	fake_sink_block(&pair.t.k, false);
+	pair_finish(&pair);
+}
+
 TEST(a_trigger_does_not_double_a_run)
 {
 	struct stream t;
