@@ -135,6 +135,7 @@ static void destroy(struct job *job)
 	drip_text_finish(&job->text);
 	drip_text_finish(&job->checks);
 	free(job->sequences);
+	free(job->uses);
 	pthread_mutex_destroy(&job->lock);
 	free(job);
 }
@@ -283,6 +284,7 @@ static int run_once(struct job *job, struct drip_builder *b, struct drip_error *
 	}
 	set_session(job, session);
 	rc = job_make_tables(job, err);
+	job_turn_made_tables(job);
 	if (rc != 0) {
 		return rc;
 	}
@@ -396,8 +398,8 @@ static const struct drip_component component = {
 			"declared tables.",
 	.guarantees = "A run is one transaction together with its position: it is done once or "
 		      "never was. A run after a failure begins where the last one that was "
-		      "committed ended. Runs of one connection take turns, so that none "
-		      "writes what another is just writing.",
+		      "committed ended. Runs that touch the same tables take turns, so "
+		      "that none writes what another is just reading or writing.",
 	.since = "0.1.0",
 	.stability = DRIP_STABLE,
 	.caps = DRIP_CAP_BOUNDED | DRIP_CAP_EXACTLY_ONCE,

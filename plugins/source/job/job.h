@@ -40,6 +40,12 @@ struct job_name {
 	char schema[DRIP_NAME_MAX], table[DRIP_NAME_MAX];
 };
 
+/* A table that the steps name. */
+struct job_use {
+	const struct drip_schema *declared;
+	bool written;
+};
+
 struct job {
 	struct drip_ctx *ctx;
 	const struct job_config *config;
@@ -54,7 +60,11 @@ struct job {
 	struct drip_text text;
 	struct drip_text checks; /* rows of the quality results, to be kept where the run fails */
 	struct drip_schema *report;
-	struct job *behind; /* in the line for a turn */
+	/* turn.c */
+	struct job_use *uses;
+	size_t uses_count;
+	bool makes_tables;  /* or will, once it has its turn; under the line's lock */
+	struct job *behind; /* in the line */
 };
 
 /* job.c */
@@ -78,9 +88,11 @@ int job_run(struct job *job, int64_t *ret_rows, struct drip_error *err) DRIP_MUS
 /* First value of the first row as an integer; *ret stays where there is none or it is null. */
 int job_number(struct job *job, int64_t *ret, struct drip_error *err) DRIP_MUST_CHECK;
 
-/* turn.c: waits until no other run of the connection is before this one; -ECANCELED where a stop is
- * asked for. After 0 job_turn_leave ends the turn. */
+/* turn.c: waits until no run that came before keeps this one from its tables, nor makes any;
+ * -ECANCELED where a stop is asked for. After 0 job_turn_made_tables lets others make theirs, and
+ * job_turn_leave ends the turn. */
 int job_turn_take(struct job *job, struct drip_error *err) DRIP_MUST_CHECK;
+void job_turn_made_tables(struct job *job);
 void job_turn_leave(struct job *job);
 
 /* tables.c: outside of the transaction: that what is read is there, schema, function and tables

@@ -198,10 +198,10 @@ TEST(jobs_run_in_any_order)
 	finish();
 }
 
-/* Two jobs infer the same member: the second run comes while the first is about to commit. */
+/* A second run comes while the first is about to commit. */
 struct second {
 	struct drip_instance *job;
-	bool came;
+	bool waits, came;
 };
 
 #define INFERS                                                                                     \
@@ -217,26 +217,52 @@ static void come_second(const char *name, void *data)
 	}
 	s->came = true;
 	REQUIRE_OK(drip_harness_start(s->job, NULL, &err), &err);
+	if (!s->waits) {
+		CHECK_EQ_INT(drip_harness_poll(s->job, DRIP_POLL_END, &err), DRIP_POLL_END);
+		return;
+	}
 	drip_harness_stop(h, true); /* or it would wait for ever */
 	CHECK_EQ_INT(drip_harness_poll(s->job, DRIP_POLL_END, &err), -ECANCELED);
 	CHECK_EQ_STR(err.code, "job.stopped");
 	drip_harness_stop(h, false);
 }
 
-TEST(runs_in_one_warehouse_take_turns)
+static void run_two(const char *const *first, const char *const *options, bool waits)
 {
-	struct second second = {.came = false};
+	struct second second = {.waits = waits};
+
+	REQUIRE_OK(drip_harness_open(h, DRIP_KIND_SOURCE, "job", options, &second.job, &err), &err);
+	drip_harness_set_on_failpoint(h, come_second, &second);
+	CHECK_EQ_INT(run(first), DRIP_POLL_END);
+	CHECK(second.came);
+	if (waits) {
+		CHECK_EQ_INT(drip_harness_poll(second.job, DRIP_POLL_END, &err), DRIP_POLL_END);
+	}
+	drip_harness_set_on_failpoint(h, NULL, NULL);
+	drip_harness_close(second.job);
+}
+
+TEST(runs_that_touch_the_same_tables_take_turns)
+{
+	const char *const *writes_other = DRIP_OPTIONS("connection", "db", "steps[0].table", "dw.g",
+						       "steps[0].sql", "SELECT 8 AS k");
+	const char *const *reads_one = DRIP_OPTIONS("connection", "db", "steps[0].table", "dw.g",
+						    "steps[0].sql", "SELECT k FROM dw.f");
+	const char *const *reads_other = DRIP_OPTIONS("connection", "db", "steps[0].table", "dw.h",
+						      "steps[0].sql", "SELECT k FROM dw.g");
 
 	begin();
-	REQUIRE_OK(drip_harness_open(h, DRIP_KIND_SOURCE, "job", DRIP_OPTIONS(INFERS), &second.job,
-				     &err),
-		   &err);
-	drip_harness_set_on_failpoint(h, come_second, &second);
-	CHECK_EQ_INT(run(DRIP_OPTIONS(INFERS)), DRIP_POLL_END);
-	CHECK(second.came);
-	CHECK_EQ_INT(drip_harness_poll(second.job, DRIP_POLL_END, &err), DRIP_POLL_END);
+	declare("dw.g", "k int64 key internal");
+	declare("dw.h", "k int64 key internal");
+	run_two(DRIP_OPTIONS(INFERS), DRIP_OPTIONS(INFERS), true); /* both infer one member */
 	CHECK_EQ_INT(number("SELECT count(*) FROM dw.f WHERE k = 7"), 1);
-	drip_harness_close(second.job);
+	run_two(DRIP_OPTIONS(INFERS), writes_other, false);
+	CHECK_EQ_INT(number("SELECT count(*) FROM dw.g WHERE k = 8"), 1);
+	run_two(DRIP_OPTIONS(INFERS), reads_one, true);
+	CHECK_EQ_INT(number("SELECT count(*) FROM dw.g WHERE k = 7"), 1);
+	run_two(reads_one, DRIP_OPTIONS(INFERS), true);
+	run_two(reads_one, reads_other, true);
+	run_two(DRIP_OPTIONS(INFERS), reads_other, false);
 	finish();
 }
 
