@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The company's year at scale 1: from its databases to the finished star schema.
 
-The shipped pipelines/feeds side by side in one process, without their second sink, the lake, which
-the star does not need, then the shipped pipelines/jobs one after the other, each a process; all run
-until they have caught up. The reference is
+One `dripline run --until caught-up` of the shipped pipelines/feeds, without their second sink, the
+lake, which the star does not need, and of the shipped pipelines/jobs, in the order that their
+schedules state. The reference is
 tests/bench/tables.c: a bare SELECT loop over the same tables, plus a bare appender of their rows.
 """
 
@@ -28,7 +28,6 @@ EQUAL = """SELECT (SELECT count(*) FROM dw.fact_orders) = count(*)
 class Company:
     def __init__(self, build, folder, sql, scale):
         self.build, self.folder, self.sql = build, folder, sql
-        self.phases = {}
         subprocess.run([os.path.join(build, "tests", "company", "company"), "load", "--socket",
                         ENV["DRIPLINE_TEST_MYSQL_SOCKET"], "--schema",
                         os.path.join(ROOT, "tests", "company", "schema.sql"), "--scale",
@@ -37,9 +36,11 @@ class Company:
             "SELECT CONCAT(table_schema, '.', table_name) FROM information_schema.tables "
             "WHERE table_schema LIKE 'luckyus\\_%' ORDER BY 1").split()
         self.rows = 0
-        self.feeds = os.path.join(folder, "feeds.yaml")
-        with open(self.feeds, "w", encoding="utf-8") as out:
-            out.write("include: [%s]\n" % ", ".join(self.feed(name) for name in FEEDS))
+        self.pipelines = os.path.join(folder, "company.yaml")
+        with open(self.pipelines, "w", encoding="utf-8") as out:
+            out.write("include: [%s]\n" % ", ".join(
+                [self.feed(name) for name in FEEDS] +
+                [os.path.join(ROOT, "pipelines", "jobs", name + ".yaml") for name in JOBS]))
 
     def feed(self, name):
         """A copy of a shipped feed that ends before its lake sink."""
@@ -61,18 +62,6 @@ class Company:
         self.rows = int(rows)
         return float(select) + float(append)
 
-    def run(self, path, environment, name):
-        start = time.monotonic()
-        done = subprocess.run(
-            [os.path.join(self.build, "core", "dripline"), "run", path, "--no-progress",
-             "--log-level", "warning", "--until", "caught-up"], env={**ENV, **environment},
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            errors="replace", check=False, timeout=600)
-        if done.returncode != 0:
-            sys.exit("bench: %s failed with %d:\n%s" % (path, done.returncode,
-                                                        done.stdout[-2000:]))
-        self.phases.setdefault(name, []).append(time.monotonic() - start)
-
     def star(self):
         """Seconds of the whole path, from an empty folder to the last job's end."""
         work = os.path.join(self.folder, "company")
@@ -86,10 +75,15 @@ class Company:
             "COMPANY_WAREHOUSE": os.path.join(work, "warehouse.duckdb"),
             "COMPANY_HASH_KEY": "0123456789abcdef0123456789abcdef"}
         start = time.monotonic()
-        self.run(self.feeds, environment, "feeds")
-        for name in JOBS:
-            self.run(os.path.join(ROOT, "pipelines", "jobs", name + ".yaml"), environment, name)
+        done = subprocess.run(
+            [os.path.join(self.build, "core", "dripline"), "run", self.pipelines, "--no-progress",
+             "--log-level", "warning", "--until", "caught-up"], env={**ENV, **environment},
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            errors="replace", check=False, timeout=600)
         seconds = time.monotonic() - start
+        if done.returncode != 0:
+            sys.exit("bench: the company's pipelines failed with %d:\n%s" % (
+                done.returncode, done.stdout[-2000:]))
         equal = subprocess.run(
             [os.path.join(self.build, "tests", "lib", "ducksql"),
              environment["COMPANY_WAREHOUSE"], EQUAL], stdout=subprocess.PIPE, check=True,
@@ -97,8 +91,3 @@ class Company:
         if equal != "true":
             sys.exit("bench: the star schema does not equal its sources")
         return seconds
-
-    def report(self):
-        """The phases of the path in seconds, the median of all runs, in one line."""
-        return ", ".join("%s %.1f" % (name, sorted(seconds)[len(seconds) // 2])
-                         for name, seconds in self.phases.items())
