@@ -22,10 +22,10 @@
 #define STATUS_EVERY_S      1
 #define TYPE_PROMETHEUS     "text/plain; version=0.0.4; charset=utf-8"
 
-/* Nothing from elsewhere, nothing inline, in no frame. */
+/* Nothing from elsewhere, nothing inline, no text as markup, in no frame. */
 #define POLICY                                                                                     \
 	"default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "        \
-	"object-src 'none'"
+	"object-src 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 struct console_config {
 	HTTP_CONFIG;

@@ -94,7 +94,10 @@ static void ask(CURL *curl, const char *url, struct curl_slist *headers,
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	drip_text_put(&out, "", 1);
 	if (code != CURLE_OK || out.rc != 0 || status < 200) {
-		answer_failure(code != CURLE_OK ? curl_easy_strerror(code) : "no memory", ret);
+		answer_failure(code == CURLE_WRITE_ERROR && out.rc == 0 ? "its answer is too large"
+			       : code != CURLE_OK && out.rc == 0        ? curl_easy_strerror(code)
+									: "no memory",
+			       ret);
 		drip_text_finish(&out);
 		return;
 	}

@@ -100,6 +100,7 @@ TEST(serves_its_files)
 		CHECK_CONTAINS(answer, "Cache-Control: no-cache");
 		CHECK_CONTAINS(answer, "Content-Security-Policy: default-src 'self';");
 		CHECK_CONTAINS(answer, "frame-ancestors 'none'");
+		CHECK_CONTAINS(answer, "require-trusted-types-for 'script'");
 		CHECK(strstr(answer, "unsafe-inline") == NULL);
 		CHECK_CONTAINS(answer, "X-Frame-Options: DENY");
 		CHECK_CONTAINS(answer, "X-Content-Type-Options: nosniff");

@@ -133,8 +133,9 @@ function All() {
 function nextRun(p, now) {
 	const late = p.overdue_seconds > 60;
 	const wait = p.next_run ? Date.parse(p.next_run) / 1000 - now : null;
-	return ['Next run', wait === null ? '–' : wait > 0 ? `in ${duration(wait)}` : 'now', late ? 'warn' : '',
-		late ? `one is ${duration(p.overdue_seconds)} overdue` : p.next_run ? time(p.next_run) : 'by its schedule'];
+	const at = time(p.next_run).split('\u00a0');
+	return ['Next run', wait === null ? '–' : wait > 0 ? `in ${duration(wait < 60 ? wait : Math.ceil(wait / 60) * 60)}` : 'now', late ? 'warn' : '',
+		late ? `one is ${duration(p.overdue_seconds)} overdue` : wait === null ? 'by its schedule' : wait < 12 * 3600 ? `at ${at[1]}` : `on ${at[0]}`];
 }
 
 function One({ name, theme }) {
