@@ -639,4 +639,71 @@ TEST(measures_a_check)
 	teardown();
 }
 
+/* An error is an answer too: it must not tell of rows that the role's filter keeps out. */
+TEST(errors_tell_nothing_of_rows_that_are_kept_out)
+{
+	static const char *const queries[] = {
+		"SELECT count(*) AS n FROM people WHERE CAST(v AS INTEGER) >= 0",
+		"SELECT count(*) AS n FROM people WHERE id > 10 AND CAST(v AS INTEGER) % 1 = 0 AND "
+		"k "
+		"LIKE 'k%'",
+		"SELECT sum(CAST(v AS INTEGER)) AS n FROM people WHERE id % 3 = 0",
+		"SELECT count(*) AS n FROM people a JOIN people b ON CAST(a.v AS INTEGER) = b.id",
+		"SELECT max(CAST(v AS INTEGER)) OVER () AS n FROM people LIMIT 1",
+	};
+	static const char *const filters[] = {"NOT hidden", "id <> 7777",
+					      "length(regexp_replace(k, '^k7777$', '')) > 0"};
+
+	guard_setup();
+	fixture_execute(sql, session,
+			"CREATE TABLE people AS SELECT CASE WHEN x = 7777 THEN 'sesame' ELSE "
+			"x::VARCHAR END AS v, x = 7777 AS hidden, x AS id, 'k' || x AS k FROM "
+			"range(10000) t(x)");
+	for (size_t f_ = 0; f_ < DRIP_COUNT(filters); f_++) {
+		const struct drip_guard_view views[] = {
+			VIEW("main", "people", "v, id, k", filters[f_])};
+
+		define("analyst", views, 1);
+		for (size_t i = 0; i < DRIP_COUNT(queries); i++) {
+			struct drip_error err = DRIP_ERROR_INIT;
+			char *rows = ask(queries[i], &err);
+
+			CHECK_OK(rows != NULL ? 0 : -EINVAL, &err);
+			CHECK(strstr(err.message, "sesame") == NULL);
+			free(rows);
+		}
+	}
+	teardown();
+}
+
+/* The file's blocks vanish under the database: the reason, with its path, is the log's alone. */
+TEST(a_fault_of_the_database_is_told_without_its_reason)
+{
+	char path[] = "/tmp/drip-guard.XXXXXX", file[64];
+	struct drip_error err = DRIP_ERROR_INIT;
+	const struct drip_guard_view views[] = {VIEW("main", "big", "x, y", NULL)};
+
+	REQUIRE(mkdtemp(path) != NULL);
+	snprintf(file, sizeof(file), "%s/w.db", path);
+	setup(file);
+	fixture_execute(sql, session,
+			"CREATE TABLE big AS SELECT hash(x) AS x, hash(x + 1) AS y FROM "
+			"range(1000000) t(x)");
+	teardown(); /* written out */
+	setup(file);
+	guard = f.ops->interface(f.self, DRIP_GUARD_INTERFACE);
+	define("analyst", views, 1);
+	check_rows("SELECT count(*) AS n FROM big LIMIT 1", "{\"n\":1000000}\n");
+	REQUIRE(truncate(file, 1 << 20) == 0);
+	CHECK_NULL(ask("SELECT sum(x) AS a, sum(y) AS b FROM big", &err));
+	CHECK_EQ_STR(err.code, "guard.could_not_run");
+	CHECK(err.retryable);
+	CHECK(strstr(err.message, path) == NULL);
+	teardown();
+	unlink(file);
+	snprintf(file, sizeof(file), "%s/w.db.wal", path);
+	unlink(file);
+	rmdir(path);
+}
+
 TEST_MAIN()
