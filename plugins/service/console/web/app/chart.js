@@ -123,7 +123,8 @@ export function Spark({ name }) {
 		const most = Math.max(0, ...bars);
 		const y = (v) => SPARK.height - (v / (most || 1)) * (SPARK.height - 2);
 		const point = (v, i) => `${((i / (BARS - 1)) * SPARK.width).toFixed(1)},${y(v).toFixed(1)}`;
-		return { max: most, points: bars.map((v, i) => (v === null ? '' : point(v, i))).filter(Boolean).join(' ') };
+		const all = bars.map((v, i) => (v === null ? '' : point(v, i))).filter(Boolean);
+		return { max: most, points: (all.length === 1 ? [...all, ...all] : all).join(' ') }; // one is a dot
 	}, [times]);
 	return html`<svg class="spark" viewBox=${`0 0 ${SPARK.width} ${SPARK.height + 2}`} preserveAspectRatio="none" role="img" aria-label=${`at most ${perSecond(max)} rows a second in the last hour`}><polyline points=${points} /></svg>`;
 }

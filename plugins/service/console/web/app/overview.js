@@ -61,9 +61,9 @@ function strip(status, fresh) {
 	const lag = lags.length ? Math.max(...lags) : null;
 	return [
 		['Streams', streams.length ? `${streams.filter((p) => p.state === 'running').length} of ${streams.length}` : '–',
-			streams.length ? tone(streams) : '', broken(streams) ? `running, ${broken(streams)} in trouble` : 'running'],
+			streams.length ? tone(streams) : '', !streams.length ? 'none' : broken(streams) ? `running, ${broken(streams)} in trouble` : 'running'],
 		['Jobs', jobs.length ? `${jobs.length - broken(jobs)} of ${jobs.length}` : '–', jobs.length ? tone(jobs) : '',
-			`in order, ${jobs.filter((p) => p.state === 'running').length} running now`],
+			jobs.length ? `in order, ${jobs.filter((p) => p.state === 'running').length} running now` : 'none'],
 		['Rows in', perSecond(rate(pickAll('in'))), '', 'a second'],
 		['Rows out', perSecond(rate(pickAll('out'))), '', 'a second'],
 		['Longest lag', duration(lag), lag === null ? '' : lag <= STREAM_S ? 'ok' : 'bad', 'of all streams'],
