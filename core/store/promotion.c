@@ -21,7 +21,8 @@ struct standing {
 	char stage[16];
 	bool approval, was_in_production;
 	double tolerance, quality, compared_quality; /* NAN: none */
-	int64_t compared_version, production;        /* 0: none */
+	bool production_measured;
+	int64_t compared_version, production; /* 0: none */
 };
 
 static int read_standing(sqlite3 *db, const char *model, int64_t version, struct standing *ret,
@@ -34,7 +35,9 @@ static int read_standing(sqlite3 *db, const char *model, int64_t version, struct
 		"v.compared_quality,"
 		" (SELECT version FROM model_version WHERE model = ?1 AND stage = 'Production'),"
 		" EXISTS (SELECT 1 FROM model_transition t WHERE t.model = ?1 AND t.version = ?2 "
-		"AND to_stage = 'Production' AND approved = 1)"
+		"AND to_stage = 'Production' AND approved = 1),"
+		" EXISTS (SELECT 1 FROM model_version WHERE model = ?1 AND stage = 'Production' "
+		"AND quality IS NOT NULL)"
 		" FROM model_version v JOIN model m ON m.name = v.model"
 		" WHERE v.model = ?1 AND v.version = ?2 AND v.deleted_us IS NULL",
 		"ti", model, version);
@@ -52,6 +55,7 @@ static int read_standing(sqlite3 *db, const char *model, int64_t version, struct
 		ret->compared_quality = drip_store_number(stmt, 5);
 		ret->production = sqlite3_column_int64(stmt, 6);
 		ret->was_in_production = sqlite3_column_int(stmt, 7) != 0;
+		ret->production_measured = sqlite3_column_int(stmt, 8) != 0;
 	}
 	return rc < 0 ? rc : 0;
 }
@@ -61,8 +65,18 @@ static int check_quality(const struct standing *s, const struct drip_store_promo
 			 struct drip_error *err)
 {
 	if (p->force || s->production == 0 || s->production == p->version || s->was_in_production ||
-	    isnan(s->quality)) {
+	    (isnan(s->quality) && !s->production_measured)) {
 		return 0;
+	}
+	if (isnan(s->quality)) {
+		drip_error_set(err, -EPERM, "store.model_not_compared",
+			       "version %" PRId64 " of model \"%s\" could not be measured, but "
+			       "version %" PRId64 " was, which is in Production",
+			       p->version, p->model, s->production);
+		drip_error_hint(err,
+				"Train it on rows with labels of both classes, or promote with "
+				"--force and have it approved.");
+		return -EPERM;
 	}
 	if (s->compared_version != s->production || isnan(s->compared_quality)) {
 		drip_error_set(err, -EPERM, "store.model_not_compared",

@@ -462,10 +462,12 @@ static int take_lock(struct drip_store *store, const char *state_dir, struct dri
 	if (fcntl(store->lock_fd, F_OFD_SETLK, &(struct flock){.l_type = F_WRLCK}) < 0) {
 		int64_t pid = read_pid(store->lock_fd);
 
-		drip_error_set_retryable(
-			err, -EBUSY, "store.locked",
-			"could not use the state directory \"%s\": process %" PRId64 " is using it",
-			state_dir, pid);
+		if (pid > 0) {
+			snprintf(text, sizeof(text), "process %" PRId64, pid);
+		}
+		drip_error_set_retryable(err, -EBUSY, "store.locked",
+					 "could not use the state directory \"%s\": %s is using it",
+					 state_dir, pid > 0 ? text : "another process");
 		drip_error_hint(err, "End that process, or give another directory with --state.");
 		return -EBUSY;
 	}

@@ -35,6 +35,22 @@ void drip_fitted_finish(struct drip_fitted *f)
 	f->features = NULL;
 }
 
+static int check_labels(const struct drip_frame *frame, struct drip_error *err)
+{
+	for (size_t i = 0; i < frame->count && frame->labels != NULL; i++) {
+		double label = frame->labels[i];
+
+		if (label < 0 || (label > 0 && label < 1) || label > 1) {
+			drip_error_set(err, -EINVAL, "model.label_value",
+				       "a label is %g, not 0 or 1", label);
+			drip_error_hint(err, "Make it 0 or 1 in the query, and null where it is "
+					     "not known.");
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
 int drip_fitted_fit(void *self, struct ArrowArrayStream *data, const struct drip_schema *schema,
 		    uint64_t bytes_max, void **ret_artifact, size_t *ret_size,
 		    char **ret_metrics_json, struct drip_error *err)
@@ -49,6 +65,7 @@ int drip_fitted_fit(void *self, struct ArrowArrayStream *data, const struct drip
 		return rc;
 	}
 	rc = drip_features_read(features, data, schema, bytes_max, &frame, err);
+	rc = rc == 0 ? check_labels(&frame, err) : rc;
 	if (rc == 0) {
 		rc = f->type->fit(self, features, &frame, ret_artifact, ret_size, &metrics, err);
 	}

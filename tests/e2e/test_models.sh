@@ -89,6 +89,14 @@ drip run "$dir/train.yaml" "${state[@]}" --state "$dir/state"
 production 2
 check "an equal version follows the one in Production" $?
 
+train "" | sed 's/range(6000) t(i)/range(6000) t(i) WHERE i < 0/' >"$dir/empty.yaml"
+drip run "$dir/empty.yaml" "${state[@]}"
+in_log 'no rows came: model fraud is not trained' && production 2
+check "a query that yields nothing trains nothing, and says so" $?
+train "" | sed 's/(i % 100 = 7)::int AS fraud/i % 5 AS fraud/' >"$dir/labels.yaml"
+! drip run "$dir/labels.yaml" "${state[@]}" && in_log 'model.label_value'
+check "labels other than 0 and 1 are refused" $?
+
 train ", trees: 1, subsample: 2" >"$dir/poor.yaml"
 drip run "$dir/poor.yaml" "${state[@]}"
 in_log 'version 3: .*not promoted: version 3 of model .*is worse than version 2'
@@ -116,6 +124,11 @@ wrong="$(cat "$dir"/out/* | grep '"fraud":0' | grep -c '"fraud_anomaly":true')"
 check "of 60 frauds $found are found, $wrong other rows are suspected" $?
 [ "$(cat "$dir"/out/* | grep -c '"fraud_version":2')" -eq 6000 ]
 check "each row says by which version" $?
+
+train "" | sed 's/(i % 100 = 7)::int AS fraud/0 AS fraud/' >"$dir/one.yaml"
+drip run "$dir/one.yaml" "${state[@]}"
+in_log 'version 4: not measured, not promoted: version 4 .*could not be measured' && production 2
+check "a version that rows of one class cannot measure does not follow one that was measured" $?
 
 score "amount, local_hour" >"$dir/other.yaml"
 ! drip run "$dir/other.yaml" "${state[@]}" && in_log 'model.signature'

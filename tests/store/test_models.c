@@ -154,6 +154,13 @@ TEST(lets_no_worse_version_into_production)
 	CHECK_EQ_STR(err.code, "store.own_request");
 	CHECK_OK(decide(store, 2, "uid 2", true, &err), &err);
 	CHECK_EQ_INT(in_production(store), 2);
+	s = (struct sample){NAN, 2, NAN, false, true}; /* its rows had no labels */
+	added = add(store, &s);
+	CHECK(!added.promoted && !added.pending);
+	CHECK_CONTAINS(added.reason, "could not be measured");
+	CHECK_EQ_INT(promote(store, added.version, "production", false, &err), -EPERM);
+	CHECK_EQ_STR(err.code, "store.model_not_compared");
+	CHECK_EQ_INT(in_production(store), 2);
 	drip_store_close(store);
 }
 

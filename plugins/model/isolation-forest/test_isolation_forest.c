@@ -359,6 +359,28 @@ TEST(makes_a_probability_of_the_score_where_there_are_labels)
 	drip_harness_destroy(h);
 }
 
+TEST(refuses_labels_other_than_0_and_1)
+{
+	struct drip_harness *h = drip_harness_create(test_argv[1]);
+	struct drip_schema *plain = drip_test_schema("t", "x float64, l int32 null");
+	struct drip_schema_builder columns;
+	struct drip_error err = DRIP_ERROR_INIT;
+	struct drip_batch *batch;
+	struct drip_schema *s;
+	struct fitted f;
+
+	drip_schema_builder_from(&columns, plain);
+	columns.columns[1].flags |= DRIP_COLUMN_LABEL;
+	REQUIRE_OK(drip_schema_builder_build(&columns, &s, &err), &err);
+	batch = drip_test_batch(s, "r|1|0\nr|2|NULL\nr|3|2\n");
+	CHECK_EQ_INT(fit(h, NULL, batch, &f, &err), -EINVAL);
+	CHECK_EQ_STR(err.code, "model.label_value");
+	drip_batch_unref(batch);
+	drip_schema_unref(plain);
+	drip_schema_unref(s);
+	drip_harness_destroy(h);
+}
+
 TEST(ranks_where_labels_do_not_suffice)
 {
 	static double rows[ROWS * WIDTH];

@@ -555,6 +555,8 @@ static int train_commit(void *self, const struct drip_epoch *epoch, struct drip_
 	int rc;
 
 	if (t->rows == 0) {
+		drip_log_warning(t->ctx, "no rows came: model %s is not trained",
+				 t->config->model.name);
 		return 0;
 	}
 	if (t->rows < t->config->rows_min) {

@@ -43,7 +43,8 @@ int drip_fitted_create(struct drip_ctx *ctx, const void *config,
 		       struct drip_error *err) DRIP_MUST_CHECK;
 /* Lets go of what was loaded; the instance stays. */
 void drip_fitted_finish(struct drip_fitted *f);
-/* Reads the training data, at most `bytes_max` of rows, and has the type fit them. */
+/* Reads the training data, at most `bytes_max` of rows, and has the type fit them. -EINVAL with
+ * model.label_value where a label is neither 0, 1 nor null. */
 int drip_fitted_fit(void *self, struct ArrowArrayStream *data, const struct drip_schema *schema,
 		    uint64_t bytes_max, void **ret_artifact, size_t *ret_size,
 		    char **ret_metrics_json, struct drip_error *err) DRIP_MUST_CHECK;
