@@ -144,7 +144,15 @@ static int check_pipeline(struct graph *g, struct drip_pipeline_spec *spec,
 				 stage->kind == DRIP_KIND_TRANSFORM;
 		private->checked_end = g->findings->count;
 	}
-	if (spec->stages_count == 0 || !graph_has_chain(pipeline->file)) {
+	if (spec->stages_count == 0) {
+		return 0;
+	}
+	if (!graph_has_chain(pipeline->file)) {
+		drip_findings_add(g->findings, DRIP_SEVERITY_NOTE, &spec->place,
+				  "schema.not_checked", "Mend its syntax, and validate again.",
+				  "the columns of pipeline \"%s\" were not checked: a part of its "
+				  "stages cannot be read",
+				  spec->name);
 		return 0;
 	}
 	check_guarantees(g, spec);

@@ -55,6 +55,9 @@ void graph_report(struct graph *g, enum drip_severity severity, const struct dri
 	if (g->options->connect && strcmp(err->code, "validate.offline") == 0) {
 		return; /* why the connection does not open stands at the connection */
 	}
+	if (strcmp(err->code, "validate.offline") == 0 && strncmp(err->message, "model ", 6) == 0) {
+		return; /* and what is wrong with a model at the model */
+	}
 	if (read_text_place(err->place, &line, &column)) {
 		text = drip_node_text_place(node, err->option, line, column);
 		place = text.line > 0 ? text : place;

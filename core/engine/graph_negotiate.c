@@ -593,6 +593,23 @@ static void note_unknown(struct typing *t)
 	}
 }
 
+/* Says once for each stage at fault that what stands behind it was not looked at. */
+static void note_behind(struct typing *t)
+{
+	for (uint32_t i = 1; i < t->spec->stages_count; i++) {
+		const struct drip_stage *stage = &t->spec->stages[i];
+		const struct graph_stage *private = &t->pipeline->stages[i];
+
+		if (t->pipeline->stages[stage->input].typed && !private->typed && private->used) {
+			drip_findings_add(t->g->findings, DRIP_SEVERITY_NOTE, &stage->place,
+					  "schema.not_checked", "Mend it, and validate again.",
+					  "columns behind stage \"%s\" were not checked: it is at "
+					  "fault",
+					  stage->id);
+		}
+	}
+}
+
 int graph_negotiate(struct graph *g, struct drip_pipeline_spec *spec,
 		    struct graph_pipeline *pipeline)
 {
@@ -609,6 +626,7 @@ int graph_negotiate(struct graph *g, struct drip_pipeline_spec *spec,
 	for (uint32_t i = 1; i < spec->stages_count && rc == 0; i++) {
 		rc = type_stage(&t, i);
 	}
+	note_behind(&t);
 	spec->edges = drip_arena_array(&g->arena, t.count, sizeof(*spec->edges));
 	if (spec->edges == NULL) {
 		for (size_t i = 0; i < t.count; i++) {

@@ -43,10 +43,19 @@ static bool grant_names_table(const struct drip_policy_grant *grant,
 	return false;
 }
 
+static bool names_any(const struct drip_catalog *catalog, const char *pattern)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < catalog->tables_count && !found; i++) {
+		found = drip_pattern_match(pattern, catalog->tables[i].name);
+	}
+	return found;
+}
+
 static void check_grant(struct build *b, const struct drip_policy_grant *grant, size_t index)
 {
 	const struct drip_catalog *catalog = &b->g->document->catalog;
-	bool found = catalog->tables_count == 0;
 	char path[64];
 
 	if (grant->clearance == DRIP_CLASS_RESTRICTED) {
@@ -61,15 +70,13 @@ static void check_grant(struct build *b, const struct drip_policy_grant *grant, 
 		       "Columns up to the clearance are shown as they are.",
 		       "masked is lower than the clearance%s", "");
 	}
-	for (size_t i = 0; !found && i < catalog->tables_count; i++) {
-		found = grant_names_table(grant, &catalog->tables[i]);
-	}
-	if (!found) {
-		snprintf(path, sizeof(path), "grants[%zu].tables", index);
-		report(b, DRIP_SEVERITY_WARNING, path, "policy.unmatched_grant",
-		       "Declare the table under `tables:`, or correct the pattern.",
-		       "no declared table is named by %s",
-		       grant->tables_count > 0 ? grant->tables[0] : "the grant");
+	for (size_t i = 0; catalog->tables_count > 0 && i < grant->tables_count; i++) {
+		if (!names_any(catalog, grant->tables[i])) {
+			snprintf(path, sizeof(path), "grants[%zu].tables[%zu]", index, i);
+			report(b, DRIP_SEVERITY_WARNING, path, "policy.unmatched_grant",
+			       "Declare the table under `tables:`, or correct the pattern.",
+			       "no declared table is named by %s", grant->tables[i]);
+		}
 	}
 }
 

@@ -71,7 +71,8 @@ static int parse_address(const char *text, struct address *ret)
 		return -EINVAL;
 	}
 	snprintf(host, sizeof(host), "%.*s", (int)size, text);
-	if (getaddrinfo(host, colon + 1, &hints, &found) != 0) {
+	if (strlen(colon + 1) > 5 || strtoul(colon + 1, NULL, 10) > UINT16_MAX ||
+	    getaddrinfo(host, colon + 1, &hints, &found) != 0) {
 		return -EINVAL;
 	}
 	memset(ret, 0, sizeof(*ret));

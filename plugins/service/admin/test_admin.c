@@ -143,6 +143,8 @@ TEST(refuses_addresses_that_others_reach)
 		      "http.remote_refused");
 	check_refused(DRIP_OPTIONS("listen", "localhost:80"), "http.bad_address");
 	check_refused(DRIP_OPTIONS("listen", "127.0.0.1"), "http.bad_address");
+	check_refused(DRIP_OPTIONS("listen", "127.0.0.1:65536"), "http.bad_address");
+	check_refused(DRIP_OPTIONS("listen", "127.0.0.1:4294967376"), "http.bad_address");
 	check_refused(DRIP_OPTIONS("listen", "127.0.0.1:0", "token", "short"), "http.weak_token");
 	start(DRIP_OPTIONS("listen", "0.0.0.0:0", "allow_remote", "true", "token",
 			   "0123456789abcdef"));

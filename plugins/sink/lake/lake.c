@@ -348,6 +348,21 @@ static int sink_check(struct drip_ctx *ctx, const void *config, bool connect,
 		drip_error_option(&finding, "root");
 		report->add(report, DRIP_LOG_ERROR, &finding);
 	}
+	for (const char *at = strpbrk(c->table, "{}"); at != NULL; at = strpbrk(at, "{}")) {
+		size_t size = strncmp(at, "{table}", 7) == 0       ? 7
+			      : strncmp(at, "{database}", 10) == 0 ? 10
+								   : 0;
+
+		if (size == 0) {
+			drip_error_set(&finding, -EINVAL, "lake.bad_path",
+				       "nothing stands for \"%.40s\" in the folder of a table", at);
+			drip_error_hint(&finding, "Write {table} and {database}.");
+			drip_error_option(&finding, "table");
+			report->add(report, DRIP_LOG_ERROR, &finding);
+			break;
+		}
+		at += size;
+	}
 	return 0;
 }
 

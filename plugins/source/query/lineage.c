@@ -412,3 +412,41 @@ void query_record(struct drip_ctx *ctx, const struct query_config *config,
 		drip_log_info(ctx, "lineage of the query is not recorded: %s", why.message);
 	}
 }
+
+/* ---- without a connection ---- */
+
+/* Whatever the tables. */
+static bool is_grammar(const struct drip_error *err)
+{
+	return strcmp(err->code, "duckdb.syntax") == 0 ||
+	       strcmp(err->code, "duckdb.several_statements") == 0 ||
+	       strcmp(err->code, "duckdb.not_a_query") == 0;
+}
+
+int query_check(struct drip_ctx *ctx, const void *config, bool connect, struct drip_report *report,
+		struct drip_error *err)
+{
+	const struct query_config *c = config;
+	struct query_origins o = {.count = 0};
+	struct lookup l = {.ctx = ctx, .origins = &o};
+	struct drip_error why = DRIP_ERROR_INIT;
+	struct drip_schema *inferred = NULL;
+	int rc = 0;
+
+	if (connect || c->sql == NULL) {
+		return 0;
+	}
+	rc = find_names(&l, c->sql, err);
+	if (rc == 0 && infer(ctx, c, &o, &inferred, &why) != 0 && why.code[0] != '\0') {
+		drip_error_option(&why, "sql");
+		if (is_grammar(&why)) {
+			report->add(report, DRIP_LOG_ERROR, &why);
+		} else if (o.count > 0 && strncmp(why.code, "duckdb.", 7) == 0) {
+			snprintf(why.code, sizeof(why.code), "query.not_typed");
+			report->add(report, DRIP_LOG_INFO, &why);
+		}
+	}
+	drip_schema_unref(inferred);
+	query_origins_finish(&o);
+	return rc;
+}

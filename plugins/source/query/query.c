@@ -717,6 +717,7 @@ static int query_dataset(void *self, const struct drip_schema *schema, char *ret
 
 static const struct drip_source_ops ops = {
 	.struct_size = sizeof(ops),
+	.check = query_check,
 	.open = query_open,
 	.close = query_close,
 	.interrupt = query_interrupt,

@@ -106,6 +106,10 @@ void query_record(struct drip_ctx *ctx, const struct query_config *config,
 		  const struct drip_sql *sql, void *object, const struct drip_schema *schema,
 		  const struct query_origins *origins);
 void query_origins_finish(struct query_origins *origins);
+/* What is wrong with the SQL, as far as it can be told without a connection: its grammar; what else
+ * does not fit the declared tables is a note, as the database may hold more. */
+int query_check(struct drip_ctx *ctx, const void *config, bool connect, struct drip_report *report,
+		struct drip_error *err) DRIP_MUST_CHECK;
 int query_assume(struct drip_ctx *ctx, const struct query_config *config,
 		 struct drip_schema **ret_yielded, enum drip_class **ret_classes,
 		 struct drip_error *err) DRIP_MUST_CHECK;

@@ -422,7 +422,14 @@ TEST(one_run_of_a_state_that_was_lost_is_no_crash)
 TEST(refuses_what_cannot_be_read)
 {
 	refuses(DRIP_OPTIONS("connection", "db", "table", "nosuch"), "table", "duckdb.no_table");
-	refuses(DRIP_OPTIONS("connection", "db", "sql", "SELEC 1"), "sql", "duckdb.syntax");
+	begin(); /* what is no query is refused without asking the database */
+	CHECK(drip_harness_open(h, DRIP_KIND_SOURCE, "query",
+				DRIP_OPTIONS("connection", "db", "sql", "SELEC 1"), &query,
+				&err) < 0);
+	CHECK_EQ_STR(err.option, "sql");
+	CHECK_EQ_STR(err.code, "duckdb.syntax");
+	CHECK_EQ_STR(err.place, "line 1, column 1");
+	finish();
 	refuses(DRIP_OPTIONS("connection", "db", "table", "t", "keys", "nosuch"), "keys[0]",
 		"query.no_column");
 	refuses(DRIP_OPTIONS("connection", "db", "table", "t", "watermark", "name"), "watermark",
