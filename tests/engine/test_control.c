@@ -544,7 +544,7 @@ TEST(a_paused_pipeline_keeps_nobody_waiting)
 	bench_until_state(&pair.t.b, "p", DRIP_PIPELINE_RUNNING);
 	CHECK_EQ_INT(drip_engine_pause(pair.t.b.engine, "p", NULL), 0);
 	bench_until(&pair.t.b, second_has_run, &pair);
-	CHECK_EQ_INT(drip_engine_resume(pair.t.b.engine, "p", NULL), 0);
+	CHECK_EQ_INT(drip_engine_resume(pair.t.b.engine, "p", false, NULL), 0);
 	fake_sink_block(&pair.t.k, false);
 	pair_finish(&pair);
 }
