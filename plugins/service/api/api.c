@@ -179,6 +179,7 @@ static void on_request(const struct http_request *r, struct http_answer *ret, vo
 		dispatch(api, &caller, r, ret);
 		break;
 	case API_TOO_MANY:
+		api_tally_limited(api, &caller);
 		http_answer_problem(ret, MHD_HTTP_TOO_MANY_REQUESTS, "api.too_many_requests",
 				    "this key sends too many requests", "");
 		ret->retry_after = 1;

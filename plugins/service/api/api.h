@@ -47,6 +47,7 @@ struct api_access; /* access.c */
 struct api_tally {
 	char id[API_KEY_ID_MAX], name[API_NAME_MAX], role[API_NAME_MAX];
 	uint64_t asked, refused, positive;
+	uint64_t limited; /* of any route, turned away for the rate */
 	double ms_max;
 };
 
@@ -92,6 +93,7 @@ int api_record(struct api *api, const struct api_caller *caller, const char *act
 	       struct http_answer *ret);
 void api_tally(struct api *api, const struct api_caller *caller, bool refused, bool positive,
 	       double ms);
+void api_tally_limited(struct api *api, const struct api_caller *caller);
 /* Writes what the tallies hold. Thread: one. */
 void api_flush(struct api *api);
 

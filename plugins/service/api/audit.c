@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Records of what was asked. A read of data is recorded before its answer goes out; scores, and
- * requests with unknown keys, are counted and recorded once a second. Threads: any.
+ * Records of what was asked. A read of data is recorded before its answer goes out; scores,
+ * requests with unknown keys and those beyond a key's rate are counted and recorded once a second.
+ * Threads: any.
  */
 #include "api.h"
 
@@ -99,12 +100,11 @@ int api_record(struct api *api, const struct api_caller *caller, const char *act
 	return rc;
 }
 
-void api_tally(struct api *api, const struct api_caller *caller, bool refused, bool positive,
-	       double ms)
+/* That of the caller, new where there is none yet; NULL: there are too many. Lock held. */
+static struct api_tally *tally_of(struct api *api, const struct api_caller *caller)
 {
 	struct api_tally *t = NULL;
 
-	pthread_mutex_lock(&api->lock);
 	for (size_t i = 0; t == NULL && i < api->tallies_count; i++) {
 		if (strcmp(api->tallies[i].id, caller->id) == 0) {
 			t = &api->tallies[i];
@@ -117,6 +117,16 @@ void api_tally(struct api *api, const struct api_caller *caller, bool refused, b
 		memcpy(t->name, caller->name, sizeof(t->name));
 		memcpy(t->role, caller->role, sizeof(t->role));
 	}
+	return t;
+}
+
+void api_tally(struct api *api, const struct api_caller *caller, bool refused, bool positive,
+	       double ms)
+{
+	struct api_tally *t;
+
+	pthread_mutex_lock(&api->lock);
+	t = tally_of(api, caller);
 	if (t != NULL) {
 		t->asked++;
 		t->refused += refused;
@@ -126,25 +136,52 @@ void api_tally(struct api *api, const struct api_caller *caller, bool refused, b
 	pthread_mutex_unlock(&api->lock);
 }
 
-static void flush_one(struct api *api, const struct api_tally *t)
+void api_tally_limited(struct api *api, const struct api_caller *caller)
+{
+	struct api_tally *t;
+
+	pthread_mutex_lock(&api->lock);
+	t = tally_of(api, caller);
+	if (t != NULL) {
+		t->limited++;
+	}
+	pthread_mutex_unlock(&api->lock);
+}
+
+static void flush_figures(struct api *api, const struct api_tally *t, const char *action,
+			  const char *figures)
 {
 	struct drip_error err = DRIP_ERROR_INIT;
 	struct drip_text detail = {0};
-	char actor[128], figures[160];
+	char actor[128];
 
 	actor_of(t->id, t->name, actor, sizeof(actor));
-	snprintf(figures, sizeof(figures),
-		 ",\"asked\":%llu,\"refused\":%llu,\"positive\":%llu,\"ms_max\":%.2f}",
-		 (unsigned long long)t->asked, (unsigned long long)t->refused,
-		 (unsigned long long)t->positive, t->ms_max);
 	drip_text_puts(&detail, "{");
 	put_member(&detail, "role", t->role);
 	drip_text_puts(&detail, figures);
-	if (append(api, actor, "POST /ml/fraud", "", &detail, &err) < 0) {
+	if (append(api, actor, action, "", &detail, &err) < 0) {
 		drip_log_error(api->ctx, "could not record %llu requests: %s",
-			       (unsigned long long)t->asked, err.message);
+			       (unsigned long long)(t->asked + t->limited), err.message);
 	}
 	drip_text_finish(&detail);
+}
+
+static void flush_one(struct api *api, const struct api_tally *t)
+{
+	char figures[160];
+
+	if (t->asked > 0) {
+		snprintf(figures, sizeof(figures),
+			 ",\"asked\":%llu,\"refused\":%llu,\"positive\":%llu,\"ms_max\":%.2f}",
+			 (unsigned long long)t->asked, (unsigned long long)t->refused,
+			 (unsigned long long)t->positive, t->ms_max);
+		flush_figures(api, t, "POST /ml/fraud", figures);
+	}
+	if (t->limited > 0) {
+		snprintf(figures, sizeof(figures), ",\"refused\":%llu}",
+			 (unsigned long long)t->limited);
+		flush_figures(api, t, "too many requests", figures);
+	}
 }
 
 void api_flush(struct api *api)

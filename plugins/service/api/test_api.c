@@ -11,7 +11,7 @@
 #define KEY "drip_0badcafe_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 static bool audit_fails, no_keys;
-static int recorded, read_keys;
+static int recorded, read_keys, limited;
 static int64_t expires_us; /* of the key; 0: never */
 
 static int on_control(const char *method, const char *arguments, char **ret_text,
@@ -25,6 +25,11 @@ static int on_control(const char *method, const char *arguments, char **ret_text
 			return drip_error_set(error, -ENOSPC, "store.full", "the disk is full");
 		}
 		__atomic_fetch_add(&recorded, 1, __ATOMIC_ACQ_REL);
+		if (strstr(arguments, "\"too many requests\"") != NULL) {
+			__atomic_fetch_add(&limited, 1, __ATOMIC_ACQ_REL);
+			CHECK_CONTAINS(arguments, "key 0badcafe (eve)");
+			CHECK_CONTAINS(arguments, "refused");
+		}
 		*ret_text = strdup("{}");
 		return 0;
 	}
@@ -140,6 +145,7 @@ TEST(bounds_the_rate_of_a_key)
 	CHECK_CONTAINS(answer, "api.too_many_requests");
 	CHECK_CONTAINS(answer, "Retry-After: 1");
 	stop();
+	CHECK(__atomic_load_n(&limited, __ATOMIC_ACQUIRE) > 0); /* it is in the audit */
 }
 
 TEST(takes_a_new_key_at_once)
