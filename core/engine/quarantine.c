@@ -27,6 +27,7 @@
 #define KEY_PREFIX   "contract/"
 #define GAUGE        "contract_broken_tables"
 #define CODE_WAITS   "contract.waits"
+#define CODE_GONE    "contract.missing_table"
 #define ALARMS_BYTES 8192 /* of one table, beyond which no more are raised */
 
 DRIP_DEFINE_AUTOPTR(drip_json_tree, drip_json_tree_destroy);
@@ -415,6 +416,13 @@ static void log_alarm(struct drip_instance *feed, const char *table, const struc
 {
 	struct drip_error alarm = *why;
 
+	if (strcmp(why->code, CODE_GONE) == 0) {
+		drip_logger_event(DRIP_LOG_ERROR, feed->ctx.pipeline, feed->ctx.stage, why,
+				  "table %s breaks its contract: no row of it comes, other tables "
+				  "flow on",
+				  table);
+		return;
+	}
 	drip_error_hint(&alarm,
 			"Mend the table at the source, or the contract; then `dripline dlq replay "
 			"--pipeline %s --stage %s` puts the rows back.",
@@ -480,8 +488,8 @@ static int refuse(const struct drip_instance *feed, const struct drip_error *why
 	*err = *why;
 	drip_error_hint(err,
 			"Mend the table at the source, or the contract; then `dripline resume %s "
-			"--quarantine-break` goes on, and keeps rows that were written meanwhile "
-			"as dead letters.",
+			"--quarantine-break`, or `dripline run` with it, goes on, and keeps rows "
+			"that were written meanwhile as dead letters.",
 			feed->ctx.pipeline);
 	return why->rc;
 }
@@ -631,9 +639,11 @@ static int table_gone(struct drip_instance *feed, const struct drip_batch *batch
 	char table[NAME_BYTES];
 
 	name_of(batch->schema, table);
-	drip_error_set(&why, -EINVAL, "contract.missing_table",
-		       "table %s, which the contract promises, was dropped", table);
-	drip_error_hint(&why, "Make it again, or take it out of the contract.");
+	drip_error_set(&why, -EINVAL, CODE_GONE, "table %s, which the contract promises, was %s",
+		       table, batch->kind == DRIP_BATCH_GONE ? "renamed" : "dropped");
+	drip_error_hint(&why, "Make it again or give it its name back, or take it out of the "
+			      "contract. Rows that were written under another name come once they "
+			      "are changed.");
 	drip_error_place(&why, "%s at stage %s", table, feed->ctx.stage);
 	return accepts(feed, batch) ? raise_alarms(feed, table, &why, 1, err)
 				    : refuse(feed, &why, err);
@@ -679,7 +689,10 @@ int drip_quarantine_take(struct drip_instance *feed, const struct drip_negotiati
 	char table[NAME_BYTES];
 
 	*ret = NULL;
-	*ret_taken = n->broken != NULL;
+	*ret_taken = n->broken != NULL || batch->kind == DRIP_BATCH_GONE;
+	if (batch->kind == DRIP_BATCH_GONE) { /* its columns say nothing */
+		return n->exact ? table_gone(feed, batch, err) : 0;
+	}
 	if (n->broken != NULL) {
 		return back ? take_back(feed, n, batch, ret, err)
 			    : take_broken(feed, n, batch, err);

@@ -299,7 +299,7 @@ static int deliver(struct drip_instance *i, const struct drip_batch *batch, stru
 		return deliver_to_sink(i, batch, err);
 	}
 	rc = drip_negotiation_get(i, batch->schema, &n, &is_new, err);
-	if (rc == 0 && is_new && from->children[0] == i->index) {
+	if (rc == 0 && is_new && from->children[0] == i->index && batch->kind != DRIP_BATCH_GONE) {
 		rc = schema_seen(from, batch, err);
 	}
 	if (rc < 0) {
@@ -328,6 +328,9 @@ int drip_route_deliver(struct drip_run *run, uint32_t stage, const struct drip_b
 
 	if (batch->kind == DRIP_BATCH_MARK) {
 		return 0; /* it moves the position, which epochs carry */
+	}
+	if (batch->kind == DRIP_BATCH_GONE && i->stage->kind != DRIP_KIND_FEED) {
+		return 0;
 	}
 	if (drip_run_aborting(run)) {
 		return drip_error_set(err, -ECANCELED, "engine.stopping",

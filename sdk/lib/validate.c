@@ -103,7 +103,7 @@ int drip_batch_validate(const struct drip_batch *batch, struct drip_error *err)
 		return rc;
 	}
 	if (batch->kind != DRIP_BATCH_ROWS) {
-		if (batch->kind < DRIP_BATCH_ROWS || batch->kind > DRIP_BATCH_MARK) {
+		if (batch->kind < DRIP_BATCH_ROWS || batch->kind > DRIP_BATCH_GONE) {
 			return malformed(batch, NULL, err, "unknown kind");
 		}
 		if (batch->schema == NULL && batch->kind != DRIP_BATCH_MARK) {

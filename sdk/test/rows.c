@@ -167,7 +167,7 @@ static void put_table(struct drip_text *t, const struct drip_batch *batch)
 
 static void put_batch(struct drip_text *t, const struct drip_batch *batch)
 {
-	static const char *const kinds[] = {"", "TRUNCATE ", "SCHEMA ", "DROP ", "MARK"};
+	static const char *const kinds[] = {"", "TRUNCATE ", "SCHEMA ", "DROP ", "MARK", "GONE "};
 
 	drip_text_puts(t, kinds[batch->kind]);
 	put_table(t, batch);

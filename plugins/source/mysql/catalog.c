@@ -131,6 +131,14 @@ const struct drip_my_table *drip_my_catalog_find(const struct drip_my_catalog *c
 	return e == NULL || e->count == 0 ? NULL : e->versions[e->count - 1].table;
 }
 
+const struct drip_my_table *drip_my_catalog_before(const struct drip_my_catalog *c,
+						   const char *database, const char *table)
+{
+	const struct drip_my_entry *e = entry_find(c, database, table);
+
+	return e != NULL && e->count > 1 ? e->versions[e->count - 2].table : NULL;
+}
+
 static struct drip_my_entry *entry_make(struct drip_my_catalog *c, const char *database,
 					const char *name)
 {

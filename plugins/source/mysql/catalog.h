@@ -58,6 +58,9 @@ bool drip_my_catalog_wants(const struct drip_my_catalog *c, const char *database
 /* (borrowed) the description that holds now, or NULL. */
 const struct drip_my_table *drip_my_catalog_find(const struct drip_my_catalog *c,
 						 const char *database, const char *table);
+/* (borrowed) the description before that one, or NULL. */
+const struct drip_my_table *drip_my_catalog_before(const struct drip_my_catalog *c,
+						   const char *database, const char *table);
 /*
  * From `since` on the table is *table (takes, also on failure; NULL: dropped). Its version number
  * becomes one more than that of the description before.

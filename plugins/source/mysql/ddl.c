@@ -185,6 +185,19 @@ static int rename_table(struct apply *a, char *from[2], char *to[2], struct drip
 	return rc;
 }
 
+/* At the end of a statement that renamed a table: an online schema change puts another in its
+ * place.
+ */
+static int check_gone(struct apply *a, char *from[2], char *to[2], struct drip_error *err)
+{
+	const char *database = database_of(a, from);
+
+	return drip_my_catalog_find(a->catalog, database, from[1]) != NULL
+		       ? 0
+		       : report(a, DRIP_MY_DDL_GONE, database, from[1], database_of(a, to), to[1],
+				err);
+}
+
 static int apply_alter(struct apply *a, bool ignore, struct drip_error *err)
 {
 	struct drip_my_lex *l = &a->lex;
@@ -228,6 +241,7 @@ static int apply_alter(struct apply *a, bool ignore, struct drip_error *err)
 	}
 	if (rc == 0 && to[1] != NULL) {
 		rc = rename_table(a, name, to, err);
+		rc = rc == 0 ? check_gone(a, name, to, err) : rc;
 	}
 	drip_my_table_destroy(t);
 	free_name(name);
@@ -235,7 +249,11 @@ static int apply_alter(struct apply *a, bool ignore, struct drip_error *err)
 	return rc;
 }
 
-static int apply_rename(struct apply *a, struct drip_error *err)
+/* Does `each` for every pair of names of a RENAME TABLE. */
+static int each_rename(struct apply *a,
+		       int (*each)(struct apply *a, char *from[2], char *to[2],
+				   struct drip_error *err),
+		       struct drip_error *err)
 {
 	struct drip_my_lex *l = &a->lex;
 	int rc = 0;
@@ -252,11 +270,20 @@ static int apply_rename(struct apply *a, struct drip_error *err)
 			free_name(from);
 			return 0;
 		}
-		rc = rename_table(a, from, to, err);
+		rc = each(a, from, to, err);
 		free_name(from);
 		free_name(to);
 	} while (rc == 0 && drip_my_lex_accept(l, ","));
 	return rc;
+}
+
+static int apply_rename(struct apply *a, struct drip_error *err)
+{
+	struct drip_my_lex begin = a->lex;
+	int rc = each_rename(a, rename_table, err);
+
+	a->lex = begin;
+	return rc == 0 ? each_rename(a, check_gone, err) : rc;
 }
 
 static int apply_drop(struct apply *a, struct drip_error *err)

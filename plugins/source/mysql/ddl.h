@@ -17,12 +17,13 @@ enum drip_my_ddl {
 	DRIP_MY_DDL_DROP,     /* it is gone */
 	DRIP_MY_DDL_TRUNCATE, /* all its rows are gone */
 	DRIP_MY_DDL_RENAME,   /* it is now called `to` */
+	DRIP_MY_DDL_GONE,     /* the statement has renamed it, and left none of its name */
 };
 
 struct drip_my_ddl_event {
 	enum drip_my_ddl kind;
 	const char *database, *table;
-	const char *to_database, *to_table; /* RENAME */
+	const char *to_database, *to_table; /* RENAME, GONE */
 };
 
 struct drip_my_ddl_statement {

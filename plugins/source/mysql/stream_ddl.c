@@ -35,6 +35,37 @@ static int mind_older_rows(struct drip_my_source *s, struct drip_my_slot *slot,
 	return drip_my_refill(s, slot, err);
 }
 
+static bool has_column(const struct drip_my_table *t, const char *name)
+{
+	for (uint32_t i = 0; i < t->count; i++) {
+		if (strcmp(t->columns[i].name, name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A column that comes, and that no contract and no later stage knows of, does so in silence
+ * otherwise. */
+static void tell_new_columns(const struct drip_my_source *s, const struct drip_my_table *t)
+{
+	const struct drip_my_table *before =
+		drip_my_catalog_before(&s->catalog, t->database, t->name);
+
+	for (uint32_t i = 0; i < t->count && before != NULL && s->column_wanted != NULL; i++) {
+		const struct drip_my_column *c = &t->columns[i];
+		const char *old = c->renamed_from != NULL ? c->renamed_from : c->name;
+
+		if (!has_column(before, old) && c->key == 0 &&
+		    !s->column_wanted(&s->wanted, t->database, t->name, c->name)) {
+			drip_log_warning(s->ctx,
+					 "%s.%s has a new column \"%s\", which nothing asks for: "
+					 "it is not read until the feed's contract promises it",
+					 t->database, t->name, c->name);
+		}
+	}
+}
+
 /* `changed` says what the statement did, the catalog what the table is now. */
 static int set_changed(struct drip_my_source *s, const char *database, const char *table,
 		       const struct drip_my_table *changed, struct drip_error *err)
@@ -46,6 +77,7 @@ static int set_changed(struct drip_my_source *s, const char *database, const cha
 	if (t == NULL || !drip_my_catalog_wants(&s->catalog, database, table)) {
 		return 0;
 	}
+	tell_new_columns(s, t);
 	slot = drip_my_slot_get(s, database, table);
 	if (slot == NULL) {
 		return drip_error_nomem(err, sizeof(*slot));
@@ -186,10 +218,41 @@ static int on_rename(struct drip_my_source *s, const struct drip_my_ddl_event *e
 		if (slot != NULL) {
 			drip_my_refill_due(s, slot, false);
 		}
-		drip_log_info(s->ctx, "%s.%s was renamed to %s.%s, which is not read", e->database,
-			      e->table, e->to_database, e->to_table);
 	}
 	return 0;
+}
+
+/* A table that is read has another name, and the feed is told: it may have promised this one. */
+static int on_gone(struct drip_my_source *s, const struct drip_my_ddl_event *e,
+		   struct drip_error *err)
+{
+	const struct drip_my_table *t =
+		drip_my_catalog_find(&s->catalog, e->to_database, e->to_table);
+	struct drip_schema_builder b;
+	struct drip_schema *now, *before;
+	int rc;
+
+	if (!drip_my_catalog_wants(&s->catalog, e->database, e->table)) {
+		return 0;
+	}
+	drip_log_warning(s->ctx, "%s.%s was renamed to %s.%s: no more rows come under the old name",
+			 e->database, e->table, e->to_database, e->to_table);
+	if (t == NULL) {
+		return 0;
+	}
+	rc = drip_my_schema_make(s, t, NULL, &now, err);
+	if (rc != 0) {
+		return rc;
+	}
+	drip_schema_builder_from(&b, now);
+	drip_schema_builder_set_table(&b, e->database, e->table);
+	rc = drip_schema_builder_build(&b, &before, err);
+	drip_schema_unref(now);
+	if (rc == 0) {
+		rc = drip_my_emit_control(s, DRIP_BATCH_GONE, before, false, err);
+		drip_schema_unref(before);
+	}
+	return rc;
 }
 
 static int on_ddl(void *user, const struct drip_my_ddl_event *e, struct drip_error *err)
@@ -209,6 +272,8 @@ static int on_ddl(void *user, const struct drip_my_ddl_event *e, struct drip_err
 		return on_emptied(s, DRIP_BATCH_TRUNCATE, e->database, e->table, err);
 	case DRIP_MY_DDL_RENAME:
 		return on_rename(s, e, err);
+	case DRIP_MY_DDL_GONE:
+		return on_gone(s, e, err);
 	default:
 		return 0;
 	}

@@ -352,7 +352,7 @@ TEST(ddl_is_followed_without_metadata)
 		"TRUNCATE t.b\nDROP t.c\n"
 		"SCHEMA "
 		"t.a\nt.a\ni|1|10|9.00|pk|33|1|2\nd|1|10|9.00|pk|33|1|2\ni|1|10|9.00|pk|33|2|2\n"
-		"TRUNCATE t.b\nSCHEMA t.b\nt.b\ni|1|x\nSCHEMA t.e\nt.e\ni|2|y\n");
+		"TRUNCATE t.b\nSCHEMA t.b\nt.b\ni|1|x\nSCHEMA t.e\nGONE t.b\nt.e\ni|2|y\n");
 	drip_harness_close(i);
 	drip_harness_destroy(h);
 }

@@ -55,6 +55,8 @@ enum drip_batch_kind {
 				  such batch before them */
 	DRIP_BATCH_DROP = 3,   /* the table is gone; no rows */
 	DRIP_BATCH_MARK = 4,   /* no table, no rows: only moves the position. `schema` is NULL */
+	DRIP_BATCH_GONE = 5, /* from a source to its feed and no further: the table has another name
+				now, and no more rows come under this one */
 };
 
 struct drip_batch {
