@@ -310,8 +310,9 @@ static int take(struct api *api, const json_t *root, struct drip_error *err)
 	if (a->roles == NULL || strcmp(a->roles, text) != 0) {
 		rc = define_roles(api, roles, err);
 	}
-	if (rc == 0) {
-		rc = replace_keys(a, json_object_get(root, "keys"), roles);
+	/* A key that is revoked is so whatever becomes of the roles. */
+	if (replace_keys(a, json_object_get(root, "keys"), roles) != 0 && rc == 0) {
+		rc = drip_error_nomem(err, 0);
 	}
 	if (rc != 0) {
 		free(text);

@@ -10,7 +10,7 @@
 
 #define KEY "drip_0badcafe_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
-static bool audit_fails, no_keys;
+static bool audit_fails, no_keys, bad_roles;
 static int recorded, read_keys, limited;
 static int64_t expires_us; /* of the key; 0: never */
 
@@ -34,6 +34,12 @@ static int on_control(const char *method, const char *arguments, char **ret_text
 		return 0;
 	}
 	__atomic_fetch_add(&read_keys, 1, __ATOMIC_ACQ_REL);
+	if (__atomic_load_n(&bad_roles, __ATOMIC_ACQUIRE)) {
+		*ret_text = strdup("{\"version\":2,\"roles\":[{\"name\":\"reader\",\"routes\":["
+				   "\"query\"],\"named\":[],\"views\":[{\"schema\":\"a.b\","
+				   "\"table\":\"t\",\"columns\":\"x\"}]}],\"keys\":[]}");
+		return 0;
+	}
 	if (__atomic_load_n(&no_keys, __ATOMIC_ACQUIRE)) {
 		*ret_text = strdup("{\"version\":1,\"roles\":[],\"keys\":[]}");
 		return 0;
@@ -194,6 +200,21 @@ TEST(refuses_a_key_from_the_moment_that_it_expires)
 	} /* until the next refresh; the end of the test's time otherwise */
 	CHECK_EQ_INT(status, 200);
 	__atomic_store_n(&expires_us, 0, __ATOMIC_RELEASE);
+	stop();
+}
+
+TEST(a_revoked_key_is_refused_though_the_roles_cannot_be_taken)
+{
+	int status;
+
+	begin();
+	start(OPTIONS("rate", "1000000"));
+	CHECK_EQ_INT(call("POST /query", "{\"sql\":\"SELECT 1\"}"), 200);
+	__atomic_store_n(&bad_roles, true, __ATOMIC_RELEASE);
+	while ((status = call("POST /query", "{\"sql\":\"SELECT 1\"}")) == 200) {
+	} /* until the next refresh; the end of the test's time otherwise */
+	CHECK_EQ_INT(status, 401);
+	__atomic_store_n(&bad_roles, false, __ATOMIC_RELEASE);
 	stop();
 }
 
