@@ -31,20 +31,16 @@ static void add(struct drip_report *report, const char *option, const char *code
 /* The name under which later steps read something; NULL: none. */
 static const char *name_at(const struct job_config *c, size_t i)
 {
-	if (i == 0) {
-		return JOB_RUN;
-	}
-	i--;
 	return i < c->changes.count ? job_change(c, i)->as
 				    : job_step(c, i - c->changes.count)->temp;
 }
 
 static bool check_names(const struct job_config *c, struct drip_report *report)
 {
-	size_t count = 1 + c->changes.count + c->steps.count;
+	size_t count = c->changes.count + c->steps.count;
 	bool good = true;
 
-	for (size_t i = 1; i < count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		const char *name = name_at(c, i);
 		bool twice = false;
 		char option[64];
@@ -55,14 +51,13 @@ static bool check_names(const struct job_config *c, struct drip_report *report)
 		if (!twice) {
 			continue;
 		}
-		if (i <= c->changes.count) {
-			snprintf(option, sizeof(option), "changes[%zu].as", i - 1);
+		if (i < c->changes.count) {
+			snprintf(option, sizeof(option), "changes[%zu].as", i);
 		} else {
-			snprintf(option, sizeof(option), "steps[%zu].temp",
-				 i - 1 - c->changes.count);
+			snprintf(option, sizeof(option), "steps[%zu].temp", i - c->changes.count);
 		}
 		add(report, option, "job.duplicate_name",
-		    "Steps read changes, temporary tables and this_run by their names: rename one.",
+		    "Steps read changes and temporary tables by their names: rename one.",
 		    "the job has two tables named ", name);
 		good = false;
 	}

@@ -37,13 +37,13 @@ struct typing {
 	const struct job_config *config;
 	const struct drip_sql *sql;
 	void *object;
-	struct relation *locals; /* views of changes, this_run, temporary tables */
+	struct relation *locals; /* views of changes, temporary tables */
 	size_t locals_count;
 	/* Names of what a step or a change would have made, were it sound. */
 	const char *unknown[JOB_STEPS_MAX + 1];
 	size_t unknown_count;
 	size_t skipped, first_skipped; /* steps that read them */
-	char *prelude[3];
+	char *prelude[5];
 };
 
 /* ---- names in a query ---- */
@@ -185,39 +185,6 @@ static int add_change(struct typing *t, const struct job_change *change, struct 
 	return add_local(t, schema, origins, declared->columns_count, err);
 }
 
-static int add_run(struct typing *t, struct drip_error *err)
-{
-	static const struct drip_column columns[] = {
-		{.struct_size = sizeof(struct drip_column),
-		 .name = "run_at",
-		 .type = DRIP_TYPE_TIMESTAMP_UTC},
-		{.struct_size = sizeof(struct drip_column),
-		 .name = "as_of",
-		 .type = DRIP_TYPE_DATE},
-		{.struct_size = sizeof(struct drip_column),
-		 .name = "pipeline",
-		 .type = DRIP_TYPE_UTF8},
-	};
-	struct origin *origins = calloc(1, sizeof(*origins));
-	struct drip_schema_builder b;
-	struct drip_schema *schema = NULL;
-	int rc;
-
-	if (origins == NULL) {
-		return drip_error_nomem(err, sizeof(*origins));
-	}
-	drip_schema_builder_init(&b, "", JOB_RUN);
-	for (size_t i = 0; i < DRIP_COUNT(columns); i++) {
-		drip_schema_builder_add(&b, &columns[i]);
-	}
-	rc = drip_schema_builder_build(&b, &schema, err);
-	if (rc != 0) {
-		free(origins);
-		return rc;
-	}
-	return add_local(t, schema, origins, 0, err);
-}
-
 /* ---- typing one query ---- */
 
 static enum drip_lineage_kind worse(enum drip_lineage_kind a, enum drip_lineage_kind b)
@@ -339,6 +306,11 @@ static void finish(struct typing *t)
 
 static int make_prelude(struct typing *t, struct drip_error *err)
 {
+	static const char *const run_functions[] = {
+		"CREATE OR REPLACE TEMP MACRO run_at() AS "
+		"TIMESTAMP WITH TIME ZONE '1970-01-01 00:00:00+00'",
+		"CREATE OR REPLACE TEMP MACRO as_of() AS DATE '1970-01-01'",
+	};
 	struct drip_text text = {0};
 	int rc;
 
@@ -352,6 +324,10 @@ static int make_prelude(struct typing *t, struct drip_error *err)
 	drip_text_put(&text, "", 1);
 	rc = rc == 0 ? drip_text_check(&text, err) : rc;
 	t->prelude[1] = text.data;
+	for (size_t i = 0; i < DRIP_COUNT(run_functions) && rc == 0; i++) {
+		t->prelude[2 + i] = strdup(run_functions[i]);
+		rc = t->prelude[2 + i] == NULL ? drip_error_nomem(err, 100) : 0;
+	}
 	return rc;
 }
 
@@ -360,7 +336,6 @@ static int begin(struct typing *t, struct drip_error *err)
 {
 	const struct drip_host *host = t->ctx->host;
 	const void *interface = NULL;
-	int rc;
 
 	if (!DRIP_HAS(host, declared_table) || host->declared_table == NULL ||
 	    host->connection_get(t->ctx, ENGINE, DRIP_SQL_INTERFACE, &interface, &t->object,
@@ -371,8 +346,7 @@ static int begin(struct typing *t, struct drip_error *err)
 	if (!DRIP_HAS(t->sql, infer_tables) || t->sql->infer_tables == NULL) {
 		return -ENOTSUP;
 	}
-	rc = make_prelude(t, err);
-	return rc == 0 ? add_run(t, err) : rc;
+	return make_prelude(t, err);
 }
 
 static bool names(const char *sql, const char *name)

@@ -65,7 +65,7 @@ static const struct drip_option options[] = {
 	DRIP_OPTION(struct job_config, schema, .default_text = "dw",
 		    .help = "Schema of the positions, the quality results and surrogate_key()."),
 	DRIP_OPTION(struct job_config, as_of,
-		    .help = "Date that this_run.as_of gives. Default: the day of the run.",
+		    .help = "Date that as_of() gives. Default: the day of the run.",
 		    .example = "2026-02-14"),
 	DRIP_OPTION(struct job_config, timezone, .default_text = "UTC",
 		    .help = "Zone of the day of the run.", .example = "America/New_York"),

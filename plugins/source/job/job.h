@@ -16,7 +16,6 @@
 #define JOB_ROWS       "_rows" /* temporary table of what a step's query yields */
 #define JOB_POSITIONS  "_job_positions"
 #define JOB_QUALITY    "quality_results"
-#define JOB_RUN        "this_run" /* view of one row: run_at, as_of, pipeline */
 
 struct job_change {
 	const char *table, *as, *sequence;

@@ -13,18 +13,24 @@
 
 /* ---- what this run reads ---- */
 
+/* run_at() and as_of() are constants to the engine: a view of one row would be joined, and where it
+ * takes a table for small, as those of the open transaction, it copies that table for the join. */
 static int put_run(struct job *job, struct drip_error *err)
 {
 	const struct job_config *c = job->config;
 	int rc;
 
-	job_put(job,
-		"CREATE OR REPLACE TEMP VIEW %N AS SELECT r.run_at, %s%L%s AS as_of, CAST(%L AS "
-		"VARCHAR) AS pipeline FROM (SELECT %I AS run_at) AS r",
-		JOB_RUN, c->as_of != NULL ? "CAST(" : "CAST(timezone(",
-		c->as_of != NULL ? c->as_of : c->timezone,
-		c->as_of != NULL ? " AS DATE)" : ", r.run_at) AS DATE)", job->ctx->pipeline,
-		job->run_at_us);
+	job_put(job, "CREATE OR REPLACE TEMP MACRO run_at() AS %I", job->run_at_us);
+	rc = job_run(job, NULL, err);
+	if (rc != 0) {
+		return rc;
+	}
+	job_put(job, "CREATE OR REPLACE TEMP MACRO as_of() AS ");
+	if (c->as_of != NULL) {
+		job_put(job, "CAST(%L AS DATE)", c->as_of);
+	} else {
+		job_put(job, "CAST(timezone(%L, %I) AS DATE)", c->timezone, job->run_at_us);
+	}
 	rc = job_run(job, NULL, err);
 	if (rc != 0) {
 		drip_error_option(err, c->as_of != NULL ? "as_of" : "timezone");

@@ -308,13 +308,13 @@ TEST(the_date_of_a_run)
 	begin();
 	CHECK_EQ_INT(run(DRIP_OPTIONS("connection", "db", "as_of", "2026-02-14", "steps[0].table",
 				      "dw.f", "steps[0].sql",
-				      "SELECT 1 AS k, CAST(as_of AS VARCHAR) AS id FROM this_run")),
+				      "SELECT 1 AS k, CAST(as_of() AS VARCHAR) AS id")),
 		     DRIP_POLL_END);
 	CHECK_EQ_INT(number("SELECT count(*) FROM dw.f WHERE id = '2026-02-14'"), 1);
 	/* midnight in London is the day before in New York */
 	CHECK_EQ_INT(run(DRIP_OPTIONS("connection", "db", "timezone", "America/New_York",
 				      "steps[0].table", "dw.f", "steps[0].sql",
-				      "SELECT 1 AS k, CAST(as_of AS VARCHAR) AS id FROM this_run")),
+				      "SELECT 1 AS k, CAST(as_of() AS VARCHAR) AS id")),
 		     DRIP_POLL_END);
 	CHECK_EQ_INT(number("SELECT count(*) FROM dw.f WHERE id = '2025-12-31'"), 1);
 	finish();
