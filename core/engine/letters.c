@@ -20,6 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SEEN_MIN 64 /* slots for the rows of a position */
+
 static void letter_finish(struct drip_dead_letter *l)
 {
 	free((char *)(uintptr_t)l->table);
@@ -108,7 +110,7 @@ static struct letter_seen *seen_slot(struct letter_seen *seen, size_t capacity, 
 /* Room for one more, at half full. */
 static bool seen_grow(struct drip_letters *l)
 {
-	size_t capacity = l->seen_capacity != 0 ? l->seen_capacity * 2 : 64;
+	size_t capacity = l->seen_capacity != 0 ? l->seen_capacity * 2 : SEEN_MIN;
 	struct letter_seen *grown;
 
 	if (l->seen_count < l->seen_capacity / 2) {
@@ -143,7 +145,11 @@ static int number_letter(struct drip_letters *l, struct drip_dead_letter *letter
 	if (!same_place(&l->at, &letter->position)) {
 		l->at = letter->position;
 		l->seen_count = 0;
-		if (l->seen != NULL) {
+		if (l->seen_capacity > SEEN_MIN) { /* or each position would clear all of it */
+			free(l->seen);
+			l->seen = NULL;
+			l->seen_capacity = 0;
+		} else if (l->seen != NULL) {
 			memset(l->seen, 0, l->seen_capacity * sizeof(*l->seen));
 		}
 	}
