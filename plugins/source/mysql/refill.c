@@ -12,6 +12,7 @@
 #include "source.h"
 
 #include <errno.h>
+#include <mysqld_error.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,10 +84,33 @@ void drip_my_refill_due(struct drip_my_source *s, struct drip_my_slot *slot, boo
 	slot->refill_due = due;
 }
 
+/* Keeps others from altering the table until the session ends: what is told of its columns is then
+ * true of the rows. *ret_held is false where there is no such table now. */
+static int hold_table(MYSQL *m, const struct drip_my_slot *slot, bool *ret_held,
+		      struct drip_error *err)
+{
+	struct drip_my_text sql = {0};
+	int rc = drip_my_execute(m, "START TRANSACTION", err);
+
+	drip_my_text_add(&sql, "SELECT 1 FROM ");
+	drip_my_text_name(&sql, slot->database);
+	drip_my_text_add(&sql, ".");
+	drip_my_text_name(&sql, slot->name);
+	drip_my_text_add(&sql, " LIMIT 0");
+	if (rc == 0 && sql.failed) {
+		rc = drip_error_nomem(err, sql.size);
+	}
+	rc = rc == 0 ? drip_my_execute(m, sql.p, err) : rc;
+	drip_my_text_finish(&sql);
+	*ret_held = rc == 0;
+	return rc != 0 && mysql_errno(m) == ER_NO_SUCH_TABLE ? 0 : rc;
+}
+
 int drip_my_refill(struct drip_my_source *s, struct drip_my_slot *slot, struct drip_error *err)
 {
 	uint32_t keys[DRIP_MY_KEY_MAX];
 	struct drip_my_table *now = NULL;
+	bool held = false;
 	MYSQL *m;
 	int rc;
 
@@ -102,9 +126,11 @@ int drip_my_refill(struct drip_my_source *s, struct drip_my_slot *slot, struct d
 	}
 	set_killable(s, m);
 	rc = drip_my_execute(m, "SET SESSION net_write_timeout = 3600", err);
-	if (rc == 0) {
+	rc = rc == 0 ? hold_table(m, slot, &held, err) : rc;
+	if (rc == 0 && held) {
 		rc = drip_my_table_read(m, slot->database, slot->name, &now, err);
 	}
+	rc = rc == 0 ? drip_failpoint(s->ctx, "mysql.refill", err) : rc;
 	if (rc == 0 && !same_columns(now, slot->table)) {
 		drip_log_warning(s->ctx,
 				 "%s.%s is to be read again, but was altered once more since: "

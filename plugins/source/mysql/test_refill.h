@@ -192,3 +192,32 @@ TEST(a_key_that_modify_changes_empties_the_table_first)
 	drip_harness_close(i);
 	drip_harness_destroy(h);
 }
+
+static void alter_meanwhile(const char *name, void *data)
+{
+	int *altered = data;
+
+	if (strcmp(name, "mysql.refill") == 0) {
+		*altered = mysql_query(admin, "ALTER TABLE a NOWAIT MODIFY v INT") == 0;
+	}
+}
+
+TEST(nobody_alters_a_table_between_its_description_and_its_rows)
+{
+	struct drip_harness *h = harness();
+	struct drip_instance *i = refill_stream(h, "true");
+	int altered = -1;
+
+	drip_harness_set_on_failpoint(h, alter_meanwhile, &altered);
+	sql("ALTER TABLE a ADD COLUMN c INT DEFAULT (id + 1)");
+	run(i, DRIP_POLL_CAUGHT_UP);
+	CHECK_EQ_INT(altered, 0);
+	CHECK_EQ_STR(output(h), "SCHEMA t.a\nt.a\nu|1|x|2\n");
+	/* gone by now: its end in the log is waited for */
+	drip_harness_clear(h);
+	sql("ALTER TABLE a ADD COLUMN d INT DEFAULT (id + 2); DROP TABLE a");
+	run(i, DRIP_POLL_CAUGHT_UP);
+	CHECK(drip_harness_logged(h, "waiting until the log comes to that"));
+	drip_harness_close(i);
+	drip_harness_destroy(h);
+}
