@@ -12,7 +12,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum mark { UNSEEN = 0, OPEN, DONE };
+struct visit {
+	enum { UNSEEN = 0, OPEN, DONE } mark;
+	size_t parent; /* as many as there are pipelines: none */
+	size_t next;   /* of the names under `after` */
+};
 
 static struct drip_place place_of(const struct graph *g, size_t pipeline, size_t name)
 {
@@ -37,47 +41,61 @@ static void report_unknown(struct graph *g, const struct drip_place *place, cons
 			  "there is no pipeline \"%.100s\" here, so it is not waited for", name);
 }
 
-/* Depth first: one that is reached while it is open goes after itself. */
-static void follow(struct graph *g, enum mark *marks, size_t index)
+static size_t find(const struct drip_document *d, const char *name)
+{
+	size_t at = 0;
+
+	while (at < d->pipelines_count && strcmp(d->pipelines[at].name, name) != 0) {
+		at++;
+	}
+	return at;
+}
+
+/* Depth first, without recursion: a chain may be as long as there are pipelines. One that is
+ * reached while it is open goes after itself. */
+static void follow(struct graph *g, struct visit *visits, size_t index)
 {
 	const struct drip_document *d = g->document;
-	const struct drip_pipeline_spec *spec = &d->pipelines[index];
 
-	marks[index] = OPEN;
-	for (size_t i = 0; i < spec->after_count; i++) {
-		struct drip_place place = place_of(g, index, i);
-		size_t at = 0;
+	visits[index] = (struct visit){.mark = OPEN, .parent = d->pipelines_count};
+	while (index < d->pipelines_count) {
+		const struct drip_pipeline_spec *spec = &d->pipelines[index];
+		size_t i = visits[index].next++, to;
+		struct drip_place place;
 
-		while (at < d->pipelines_count &&
-		       strcmp(d->pipelines[at].name, spec->after[i]) != 0) {
-			at++;
+		if (i == spec->after_count) {
+			visits[index].mark = DONE;
+			index = visits[index].parent;
+			continue;
 		}
-		if (at == d->pipelines_count) {
+		place = place_of(g, index, i);
+		to = find(d, spec->after[i]);
+		if (to == d->pipelines_count) {
 			report_unknown(g, &place, spec->after[i]);
-		} else if (marks[at] == OPEN) {
+		} else if (visits[to].mark == OPEN) {
 			drip_findings_add(g->findings, DRIP_SEVERITY_ERROR, &place,
 					  "config.order_cycle", "Remove one of the names.",
 					  "pipelines go after each other in a circle: %s -> ... -> "
 					  "%s -> %s",
 					  spec->after[i], spec->name, spec->after[i]);
-		} else if (marks[at] == UNSEEN) {
-			follow(g, marks, at);
+		} else if (visits[to].mark == UNSEEN) {
+			visits[to] = (struct visit){.mark = OPEN, .parent = index};
+			index = to;
 		}
 	}
-	marks[index] = DONE;
 }
 
 int graph_check_order(struct graph *g)
 {
 	size_t count = g->document->pipelines_count;
-	enum mark *marks = drip_arena_array(&g->arena, count + 1, sizeof(*marks));
+	struct visit *visits = drip_arena_array(&g->arena, count + 1, sizeof(*visits));
 
-	if (marks == NULL) {
+	if (visits == NULL) {
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < count; i++) {
-		if (marks[i] == UNSEEN) {
-			follow(g, marks, i);
+		if (visits[i].mark == UNSEEN) {
+			follow(g, visits, i);
 		}
 	}
 	return 0;
