@@ -458,8 +458,8 @@ static bool goes_first(const struct drip_engine *engine, const struct drip_pipel
 	if (p->removed || p->paused || !ends) {
 		return false;
 	}
-	if (p->current != NULL) {
-		return !p->current->replay_only;
+	if (p->current != NULL && !p->current->replay_only) {
+		return true;
 	}
 	return p->due_unknown || p->triggered || is_due(p, now);
 }
