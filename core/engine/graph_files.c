@@ -22,12 +22,7 @@ static void report_unreadable(struct graph *g, const struct drip_place *place, c
 
 static uint64_t hash_of(const char *text)
 {
-	uint64_t h = 0xcbf29ce484222325u;
-
-	for (; *text != '\0'; text++) {
-		h = (h ^ (unsigned char)*text) * 0x100000001b3u;
-	}
-	return h;
+	return drip_hash_bytes(text, strlen(text), 0);
 }
 
 static struct graph_file *find_file(struct graph *g, const char *canonical)
