@@ -35,16 +35,6 @@ static int mind_older_rows(struct drip_my_source *s, struct drip_my_slot *slot,
 	return drip_my_refill(s, slot, err);
 }
 
-static bool has_column(const struct drip_my_table *t, const char *name)
-{
-	for (uint32_t i = 0; i < t->count; i++) {
-		if (strcmp(t->columns[i].name, name) == 0) {
-			return true;
-		}
-	}
-	return false;
-}
-
 /* A column that comes, and that no contract and no later stage knows of, does so in silence
  * otherwise. */
 static void tell_new_columns(const struct drip_my_source *s, const struct drip_my_table *t)
@@ -56,7 +46,7 @@ static void tell_new_columns(const struct drip_my_source *s, const struct drip_m
 		const struct drip_my_column *c = &t->columns[i];
 		const char *old = c->renamed_from != NULL ? c->renamed_from : c->name;
 
-		if (!has_column(before, old) && c->key == 0 &&
+		if (drip_my_table_find(before, old) < 0 && c->key == 0 &&
 		    !s->column_wanted(&s->wanted, t->database, t->name, c->name)) {
 			drip_log_warning(s->ctx,
 					 "%s.%s has a new column \"%s\", which nothing asks for: "
